@@ -1,0 +1,101 @@
+"""scaleplan: a compute budget in, a training plan with its uncertainty and its reasons out.
+
+The names below are loaded on first use (PEP 562), so that ``import scaleplan`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scaleplan.api import allocate as allocate
+    from scaleplan.api import compare as compare
+    from scaleplan.api import frontier as frontier
+    from scaleplan.api import list_laws as list_laws
+    from scaleplan.api import list_models as list_models
+    from scaleplan.api import load_model as load_model
+    from scaleplan.api import predict as predict
+    from scaleplan.errors import ConvergenceError as ConvergenceError
+    from scaleplan.errors import InfeasibleError as InfeasibleError
+    from scaleplan.errors import InputFileError as InputFileError
+    from scaleplan.errors import Notice as Notice
+    from scaleplan.errors import ScaleplanError as ScaleplanError
+    from scaleplan.errors import UsageError as UsageError
+    from scaleplan.laws.law import Law as Law
+    from scaleplan.planning.comparison import ComparedOption as ComparedOption
+    from scaleplan.planning.comparison import Comparison as Comparison
+    from scaleplan.planning.comparison import Option as Option
+    from scaleplan.planning.frontier import Frontier as Frontier
+    from scaleplan.planning.frontier import FrontierPoint as FrontierPoint
+    from scaleplan.planning.plan import Plan as Plan
+    from scaleplan.planning.prediction import Prediction as Prediction
+    from scaleplan.specs.laws import load_law as load_law
+    from scaleplan.specs.models import CatalogueModel as CatalogueModel
+    from scaleplan.version import __version__ as __version__
+
+_WHERE = {
+    "CatalogueModel": "scaleplan.specs.models",
+    "ComparedOption": "scaleplan.planning.comparison",
+    "Comparison": "scaleplan.planning.comparison",
+    "ConvergenceError": "scaleplan.errors",
+    "Frontier": "scaleplan.planning.frontier",
+    "FrontierPoint": "scaleplan.planning.frontier",
+    "InfeasibleError": "scaleplan.errors",
+    "InputFileError": "scaleplan.errors",
+    "Law": "scaleplan.laws.law",
+    "Notice": "scaleplan.errors",
+    "Option": "scaleplan.planning.comparison",
+    "Plan": "scaleplan.planning.plan",
+    "Prediction": "scaleplan.planning.prediction",
+    "ScaleplanError": "scaleplan.errors",
+    "UsageError": "scaleplan.errors",
+    "__version__": "scaleplan.version",
+    "allocate": "scaleplan.api",
+    "compare": "scaleplan.api",
+    "frontier": "scaleplan.api",
+    "list_laws": "scaleplan.api",
+    "list_models": "scaleplan.api",
+    "load_law": "scaleplan.specs.laws",
+    "load_model": "scaleplan.api",
+    "predict": "scaleplan.api",
+}
+
+__all__ = [
+    "CatalogueModel",
+    "ComparedOption",
+    "Comparison",
+    "ConvergenceError",
+    "Frontier",
+    "FrontierPoint",
+    "InfeasibleError",
+    "InputFileError",
+    "Law",
+    "Notice",
+    "Option",
+    "Plan",
+    "Prediction",
+    "ScaleplanError",
+    "UsageError",
+    "__version__",
+    "allocate",
+    "compare",
+    "frontier",
+    "list_laws",
+    "list_models",
+    "load_law",
+    "load_model",
+    "predict",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'scaleplan' has no attribute {name!r}")
+    value = getattr(import_module(_WHERE[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(_WHERE)

@@ -1,0 +1,6 @@
+"""``python -m scaleplan``."""
+
+from scaleplan.cli.app import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,315 @@
+"""One function a verb: words and files to a problem, one verb of a room, the result.
+
+The command line and the Python names both call these and nothing else does.
+
+A law may be given by preset id or alias, ``id:variant``, the path of a law file, or as a ``Law``; numbers as floats,
+as text such as ``70B``, or as arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from scaleplan import units
+from scaleplan.compute.accounting import Accounting
+from scaleplan.errors import Notice, UsageError
+from scaleplan.laws.law import Law
+from scaleplan.ops import Real, is_array
+from scaleplan.planning.allocation import allocate_all, can_answer
+from scaleplan.planning.notices import with_notice
+from scaleplan.planning.plan import Plan
+from scaleplan.planning.problem import Problem
+from scaleplan.specs.laws import CROSS_CHECK, DEFAULT_LAW, load_law
+
+if TYPE_CHECKING:
+    from scaleplan.planning.comparison import Comparison, Option
+    from scaleplan.planning.frontier import Frontier
+    from scaleplan.planning.prediction import Prediction
+    from scaleplan.specs.checking import FileCheck
+    from scaleplan.specs.models import CatalogueModel
+
+LawLike: TypeAlias = "str | Law"
+Number: TypeAlias = "Real | str"
+
+COMPARE_FLOP = 5.76e23
+"""Gopher's budget as Hoffmann et al. 2022 give it (table 3 and fig. 4), the budget of Chinchilla."""
+COMPARE_OPTIONS = ("gopher", "chinchilla")
+COMPARE_LAWS = (DEFAULT_LAW, "kaplan-2020")
+
+
+def allocate(
+    budget: str | None = None,
+    *,
+    flops: Number | None = None,
+    loss: Number | None = None,
+    params: Number | None = None,
+    tokens: Number | None = None,
+    law: LawLike | Sequence[LawLike] | None = None,
+    level: float = 0.95,
+) -> Plan:
+    """The best use of a budget.
+
+    Args:
+        budget: path of a budget file, in place of ``flops`` and ``loss``.
+        flops: training FLOPs, counted as the first law counts them.
+        loss: the loss to reach [nats/token], in the first law's measure.
+        params: fixed parameters, embeddings counted.
+        tokens: fixed training tokens.
+        law: one law or several, or ``"all"``; the first makes the plan, the others its cross-check. Left out, the
+            default law plans and, for a single budget, the laws around it cross-check.
+        level: coverage of the bands.
+
+    Returns:
+        The plan; its numbers are arrays where an argument was one.
+
+    Raises:
+        UsageError: no budget or two, a number out of range, an unknown law, a law that cannot answer.
+        InputFileError: the budget file cannot be used.
+        InfeasibleError: the loss is out of reach, or the budget buys less than a parameter or a token.
+    """
+    numbers = {"flops": flops, "loss": loss, "params": params, "tokens": tokens}
+    if budget is not None:
+        if flops is not None or loss is not None:
+            raise UsageError("two budgets: the file gives one and so does flops or loss; keep one")
+        from scaleplan.specs.budget import read_budget
+
+        spec = read_budget(budget)
+        numbers |= {"flops": spec.budget.flops, "loss": spec.budget.loss}
+        law = law or (spec.law or None)
+    given = {key: _number(key, value) for key, value in numbers.items() if value is not None}
+    single = not any(is_array(value) for value in given.values())
+    laws = _laws(law, (DEFAULT_LAW, *CROSS_CHECK) if single else (DEFAULT_LAW,))
+    problem = Problem(
+        train_flop=given.get("flops"),
+        loss=given.get("loss"),
+        params=given.get("params"),
+        tokens=given.get("tokens"),
+        level=level,
+        accounting=Accounting(flop=laws[0].counts_flop),
+    )
+    chosen = law is not None and law != "all"
+    return _plan(laws, problem, skip_silent=not chosen)
+
+
+def allocate_stream(
+    blocks: Iterator[Real],
+    *,
+    params: Number | None = None,
+    tokens: Number | None = None,
+    law: LawLike | Sequence[LawLike] | None = None,
+    level: float = 0.95,
+) -> Iterator[Plan]:
+    """Plans for blocks of budgets, one plan of arrays a block; see ``allocate``."""
+    laws = _laws(law, (DEFAULT_LAW,))
+    for block in blocks:
+        yield allocate(flops=block, params=params, tokens=tokens, law=laws, level=level)
+
+
+def compare(
+    *options: str | Option,
+    file: str | None = None,
+    flops: Number | None = None,
+    as_trained: bool = False,
+    law: LawLike | Sequence[LawLike] | None = None,
+    level: float = 0.95,
+) -> Comparison:
+    """Options side by side at equal FLOPs, each law with its own optimum.
+
+    Args:
+        options: catalogue models (``"gopher"``), words (``"name=ours,params=30B"``) or ``Option``s; Gopher and
+            Chinchilla when neither these nor a file are given.
+        file: an options file, or a budget file with a ``compare`` list.
+        flops: the budget; 5.76e23, the budget of Gopher and Chinchilla, when left out.
+        as_trained: keep each option's published tokens instead of setting them by the budget.
+        law: laws with a loss surface; the default law and Kaplan's when left out.
+        level: coverage of the bands.
+
+    Raises:
+        UsageError: an unknown model or law, an option without what the comparison needs.
+        InputFileError: the file cannot be used.
+    """
+    from scaleplan.planning.comparison import compare as compare_options
+    from scaleplan.specs.options import option_from_word
+
+    chosen = [option_from_word(o) if isinstance(o, str) else o for o in options]
+    train_flop = None if flops is None else _number("flops", flops)
+    if file is not None:
+        from scaleplan.specs.budget import read_comparison
+
+        spec, listed = read_comparison(file)
+        chosen = [*listed, *chosen]
+        if spec.budget is not None and train_flop is None:
+            if spec.budget.flops is None:
+                raise UsageError(f"{file} gives a loss as its budget; a comparison needs FLOPs: add --flops")
+            train_flop = spec.budget.flops
+        law = law or (spec.law or None)
+    if not chosen:
+        chosen = [option_from_word(name) for name in COMPARE_OPTIONS]
+    if train_flop is None and not as_trained:
+        train_flop = COMPARE_FLOP
+    laws = _laws(law, COMPARE_LAWS)
+    if law == "all" or (isinstance(law, (list, tuple)) and list(law) == ["all"]):
+        laws = [each for each in laws if each.surface is not None and "compare" not in each.refuses]
+    return compare_options(
+        laws,
+        chosen,
+        train_flop=None if train_flop is None else float(train_flop),
+        as_trained=as_trained,
+        level=level,
+        accounting=Accounting(flop=laws[0].counts_flop),
+    )
+
+
+def predict(*, params: Number, tokens: Number, law: LawLike | None = None, level: float = 0.95) -> Prediction:
+    """The loss of a run of ``params`` parameters (embeddings counted) on ``tokens`` tokens; arrays broadcast.
+
+    Raises:
+        UsageError: a number out of range, an unknown law, or a law without a loss surface.
+    """
+    from scaleplan.planning.prediction import predict as predict_loss
+
+    (chosen,) = _laws([law] if law is not None else None, (DEFAULT_LAW,))
+    accounting = Accounting(flop=chosen.counts_flop)
+    return predict_loss(
+        chosen, _number("params", params), _number("tokens", tokens), level=level, accounting=accounting
+    )
+
+
+def predict_runs(path: str, *, law: LawLike | None = None, level: float = 0.95) -> Iterator[RunPrediction]:
+    """The loss of every run of a CSV table (``-`` is standard input), block by block in the order of the rows.
+
+    Raises:
+        InputFileError: the table cannot be used.
+        UsageError: as for ``predict``.
+    """
+    from scaleplan.specs.runs import run_blocks
+
+    (chosen,) = _laws([law] if law is not None else None, (DEFAULT_LAW,))
+    chosen.require_surface("a prediction of the loss")
+    for block in run_blocks(path, Accounting(flop=chosen.counts_flop)):
+        prediction = predict(params=block.params, tokens=block.tokens, law=chosen, level=level)
+        notices: tuple[Notice, ...] = ()
+        if block.ignored:
+            notices = (Notice("ignored_columns", f"columns not used: {', '.join(block.ignored)}."),)
+        yield RunPrediction(prediction=with_notice(prediction, notices), names=block.names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPrediction:
+    """Predictions of some rows of a table, with the rows' ``run`` names where the table has them."""
+
+    prediction: Prediction
+    names: list[str] | None
+
+
+def frontier(
+    *,
+    start: Number = 1e18,
+    stop: Number = 1e26,
+    per_decade: int = 1,
+    law: LawLike | Sequence[LawLike] | None = None,
+    level: float = 0.95,
+) -> Frontier:
+    """The optimal run of every budget from ``start`` to ``stop`` FLOPs, and its growth for ten times the compute.
+
+    Raises:
+        UsageError: an empty range, an unknown law.
+    """
+    from scaleplan.planning.frontier import frontier as trace
+
+    laws = _laws(law, (DEFAULT_LAW,))
+    return trace(
+        laws,
+        float(_number("flops", start)),
+        float(_number("flops", stop)),
+        per_decade=per_decade,
+        level=level,
+        accounting=Accounting(flop=laws[0].counts_flop),
+    )
+
+
+def list_laws() -> tuple[Law, ...]:
+    """Every law of the presets, by id."""
+    from scaleplan.specs import presets
+
+    return tuple(load_law(name) for name in presets.ids("laws"))
+
+
+def list_models() -> tuple[CatalogueModel, ...]:
+    """Every model of the catalogue, oldest first."""
+    from scaleplan.specs.models import list_models as listed
+
+    return listed()
+
+
+def load_model(name: str) -> CatalogueModel:
+    """A catalogue model by id or alias.
+
+    Raises:
+        UsageError: no such model.
+    """
+    from scaleplan.specs.models import load_model as loaded
+
+    return loaded(name)
+
+
+def _plan(laws: Sequence[Law], problem: Problem, *, skip_silent: bool) -> Plan:
+    """Plan under every law; with ``skip_silent`` a cross-check that cannot answer is left out with a notice."""
+    if not skip_silent:
+        return allocate_all(laws, problem)
+    reasons = {each.id: can_answer(each, problem, laws[0]) for each in laws[1:]}
+    able = [laws[0], *(each for each in laws[1:] if reasons[each.id] is None)]
+    plan = allocate_all(able, problem)
+    left_out = [f"{name} ({why})" for name, why in reasons.items() if why is not None]
+    if not left_out:
+        return plan
+    return with_notice(plan, (Notice("cannot_answer", f"left out of the cross-check: {', '.join(left_out)}."),))
+
+
+def _laws(law: LawLike | Sequence[LawLike] | None, default: Sequence[str]) -> list[Law]:
+    """The laws asked for, each once.
+
+    Raises:
+        UsageError: an unknown law, or one named twice.
+    """
+    if law is None:
+        names: Sequence[LawLike] = default
+    else:
+        names = [law] if isinstance(law, (str, Law)) else list(law)
+        if "all" in names:
+            names = _all_but_first_default() if list(names) == ["all"] else names
+    laws = [each if isinstance(each, Law) else load_law(each) for each in names]
+    seen: set[str] = set()
+    for each in laws:
+        if each.id in seen:
+            raise UsageError(f"{each.id} is asked for twice")
+        seen.add(each.id)
+    return laws
+
+
+def _all_but_first_default() -> list[str]:
+    from scaleplan.specs import presets
+
+    return [DEFAULT_LAW, *(name for name in presets.ids("laws") if name != DEFAULT_LAW)]
+
+
+def _number(name: str, value: Number) -> Real:
+    if not isinstance(value, (str, int, float)):
+        return value
+    try:
+        return units.parse(value, "flop" if name == "flops" else name)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error.message}") from None
+
+
+def check(path: str) -> FileCheck:
+    """Read a budget, options or law file or a table of runs as the verbs would, and say what it holds.
+
+    Raises:
+        InputFileError: every problem of the file, with its line.
+    """
+    from scaleplan.specs.checking import check_file
+
+    return check_file(path)

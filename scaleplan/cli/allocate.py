@@ -1,0 +1,58 @@
+"""``scaleplan allocate``: a budget in, a plan out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scaleplan.cli.options import FormatOption, GetOption, LawsOption, LevelOption, OutputOption, QuietOption
+
+if TYPE_CHECKING:
+    from scaleplan.planning.plan import Plan
+
+
+def allocate(
+    budget: Annotated[str | None, typer.Argument(metavar="[BUDGET.yaml]", help="A budget file; - is stdin.")] = None,
+    flops: Annotated[
+        str | None, typer.Option(metavar="C", help="Training FLOPs, e.g. 1e24; - reads one a line from stdin.")
+    ] = None,
+    loss: Annotated[str | None, typer.Option(metavar="L", help="The loss to reach, in nats a token.")] = None,
+    params: Annotated[str | None, typer.Option(metavar="N", help="Fix the parameters, e.g. 30B.")] = None,
+    tokens: Annotated[str | None, typer.Option(metavar="D", help="Fix the tokens, e.g. 5T.")] = None,
+    law: LawsOption = None,
+    level: LevelOption = 0.95,
+    form: FormatOption = "table",
+    get: GetOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Split a budget into parameters and tokens, with the loss it reaches and what other laws say."""
+    from scaleplan import api
+    from scaleplan.errors import UsageError
+    from scaleplan.views.plans import allocation_stream, allocation_table
+    from scaleplan.views.write import write, write_value
+
+    if budget is None and flops is None and loss is None:
+        raise UsageError("no budget: give --flops, --loss or a budget file (scaleplan init writes one)")
+    if flops == "-":
+        if budget is not None or loss is not None:
+            raise UsageError("two budgets: --flops - reads them from stdin; give no file and no --loss beside it")
+        result = allocation_stream(_stream(params, tokens, law, level))
+    else:
+        plan = api.allocate(budget, flops=flops, loss=loss, params=params, tokens=tokens, law=law, level=level)
+        result = allocation_table(plan)
+    if get is not None:
+        write_value(result, get, output=output, quiet=quiet)
+    else:
+        write(result, form=form, output=output, quiet=quiet)
+
+
+def _stream(params: str | None, tokens: str | None, law: list[str] | None, level: float) -> Iterator[Plan]:
+    from scaleplan import api
+    from scaleplan.specs.stream import number_blocks
+
+    blocks = number_blocks(sys.stdin.buffer, "flop")
+    return api.allocate_stream(blocks, params=params, tokens=tokens, law=law, level=level)

@@ -1,0 +1,48 @@
+"""``scaleplan laws`` and ``scaleplan models``: what the presets hold, and where each number comes from."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scaleplan.cli.options import FormatOption, GetOption, OutputOption, QuietOption
+
+
+def laws(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show one law with its constants.")] = None,
+    form: FormatOption = "table",
+    get: GetOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """List the scaling laws, or show one: what it counts, every constant with its source, its traps."""
+    from scaleplan import api
+    from scaleplan.specs.laws import DEFAULT_LAW, load_law
+    from scaleplan.views.catalogue import law_table, laws_table
+    from scaleplan.views.write import write, write_value
+
+    result = laws_table(api.list_laws(), DEFAULT_LAW) if name is None else law_table(load_law(name))
+    if get is not None:
+        write_value(result, get, output=output, quiet=quiet)
+    else:
+        write(result, form=form, output=output, quiet=quiet)
+
+
+def models(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show one model with its sources.")] = None,
+    form: FormatOption = "table",
+    get: GetOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """List the published models, or show one. What was never published stays empty."""
+    from scaleplan import api
+    from scaleplan.views.catalogue import model_table, models_table
+    from scaleplan.views.write import write, write_value
+
+    result = models_table(api.list_models()) if name is None else model_table(api.load_model(name))
+    if get is not None:
+        write_value(result, get, output=output, quiet=quiet)
+    else:
+        write(result, form=form, output=output, quiet=quiet)

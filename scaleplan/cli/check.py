@@ -1,0 +1,23 @@
+"""``scaleplan check``: is a file sound, and what does it say."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scaleplan.cli.options import FormatOption, OutputOption, QuietOption
+
+
+def check(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A budget, options or law file, or a table of runs.")],
+    form: FormatOption = "table",
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Check a file and say what was read from it; every problem is named with its line (exit code 3)."""
+    from scaleplan import api
+    from scaleplan.views.checks import check_table
+    from scaleplan.views.write import write
+
+    write(check_table(api.check(file)), form=form, output=output, quiet=quiet)

@@ -1,0 +1,56 @@
+"""``scaleplan compare``: options side by side at equal FLOPs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scaleplan.cli.options import FormatOption, GetOption, LawsOption, LevelOption, OutputOption, QuietOption
+
+
+def compare(
+    options: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[OPTIONS.yaml] [NAME]...",
+            help="An options file, catalogue models, or name=ours,params=30B,tokens=5T. Default: gopher chinchilla.",
+        ),
+    ] = None,
+    flops: Annotated[
+        str | None, typer.Option(metavar="C", help="The common budget. Default: 5.76e23, Gopher's and Chinchilla's.")
+    ] = None,
+    as_trained: Annotated[
+        bool, typer.Option("--as-trained", help="Keep each option's own tokens instead of equal FLOPs.")
+    ] = False,
+    law: LawsOption = None,
+    level: LevelOption = 0.95,
+    form: FormatOption = "table",
+    get: GetOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Compare models at equal training FLOPs with each other and with each law's own optimum."""
+    from scaleplan import api
+    from scaleplan.errors import UsageError
+    from scaleplan.specs.laws import looks_like_path
+    from scaleplan.views.comparisons import comparison_table
+    from scaleplan.views.write import write, write_value
+
+    words = options or []
+    files = [word for word in words if "=" not in word and (looks_like_path(word) or word == "-")]
+    if len(files) > 1:
+        raise UsageError(f"one options file at a time (got {' and '.join(files)})")
+    comparison = api.compare(
+        *(word for word in words if word not in files),
+        file=files[0] if files else None,
+        flops=flops,
+        as_trained=as_trained,
+        law=law,
+        level=level,
+    )
+    result = comparison_table(comparison)
+    if get is not None:
+        write_value(result, get, output=output, quiet=quiet)
+    else:
+        write(result, form=form, output=output, quiet=quiet)

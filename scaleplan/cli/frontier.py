@@ -1,0 +1,32 @@
+"""``scaleplan frontier``: the optimal run of every budget of a range."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scaleplan.cli.options import FormatOption, GetOption, LawsOption, LevelOption, OutputOption, QuietOption
+
+
+def frontier(
+    start: Annotated[str, typer.Option("--from", metavar="C", help="First budget [FLOP].")] = "1e18",
+    stop: Annotated[str, typer.Option("--to", metavar="C", help="Last budget [FLOP].")] = "1e26",
+    per_decade: Annotated[int, typer.Option("--per-decade", help="Budgets to a factor of ten.")] = 1,
+    law: LawsOption = None,
+    level: LevelOption = 0.95,
+    form: FormatOption = "table",
+    get: GetOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Trace optimal parameters, tokens and loss by budget, and their growth for ten times the compute."""
+    from scaleplan import api
+    from scaleplan.views.plans import frontier_table
+    from scaleplan.views.write import write, write_value
+
+    result = frontier_table(api.frontier(start=start, stop=stop, per_decade=per_decade, law=law, level=level))
+    if get is not None:
+        write_value(result, get, output=output, quiet=quiet)
+    else:
+        write(result, form=form, output=output, quiet=quiet)

@@ -1,0 +1,30 @@
+"""The options that commands share, so that one name means one thing everywhere."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scaleplan.views.write import Format
+
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")]
+OutputOption = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="PATH", help="Write here instead of stdout, whole or not at all."),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No warnings on stderr (JSON keeps them).")]
+GetOption = Annotated[
+    str | None,
+    typer.Option("--get", metavar="KEY", help="Print only the bare value of KEY, e.g. params, at full precision."),
+]
+LevelOption = Annotated[float, typer.Option("--level", metavar="FRACTION", help="Coverage of the bands.")]
+LawsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--law",
+        metavar="LAW",
+        help="A preset, NAME:VARIANT, or a law file; repeatable; all for every preset. The first makes the plan.",
+    ),
+]
+LawOption = Annotated[str | None, typer.Option("--law", metavar="LAW", help="A preset, NAME:VARIANT, or a law file.")]

@@ -1,0 +1,44 @@
+"""``scaleplan predict``: the loss that given runs reach."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scaleplan.cli.options import FormatOption, GetOption, LawOption, LevelOption, OutputOption, QuietOption
+
+
+def predict(
+    params: Annotated[str | None, typer.Option(metavar="N", help="Parameters, embeddings counted.")] = None,
+    tokens: Annotated[str | None, typer.Option(metavar="D", help="Training tokens.")] = None,
+    runs: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.csv", help="Runs, one a row: params and tokens, or flops for one; - is stdin."),
+    ] = None,
+    law: LawOption = None,
+    level: LevelOption = 0.95,
+    form: FormatOption = "table",
+    get: GetOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Predict the loss of one run, or of every run of a table."""
+    from scaleplan import api
+    from scaleplan.errors import UsageError
+    from scaleplan.views.plans import prediction_stream, prediction_table
+    from scaleplan.views.write import write, write_value
+
+    if runs is not None:
+        if params is not None or tokens is not None:
+            raise UsageError("--runs brings its own params and tokens; leave --params and --tokens out")
+        result = prediction_stream(api.predict_runs(runs, law=law, level=level))
+    elif params is None or tokens is None:
+        missing = "--tokens" if params is not None else "--params" if tokens is not None else "--params and --tokens"
+        raise UsageError(f"missing {missing}; give both, or a table with --runs")
+    else:
+        result = prediction_table(api.predict(params=params, tokens=tokens, law=law, level=level))
+    if get is not None:
+        write_value(result, get, output=output, quiet=quiet)
+    else:
+        write(result, form=form, output=output, quiet=quiet)

@@ -1,0 +1,1 @@
+"""What a run costs: for now how parameters and FLOPs are counted."""

@@ -1,0 +1,48 @@
+"""From parameters without embeddings to all parameters and back, for a named shape family.
+
+A transformer of width d and depth l = d / aspect has N_E = 12 l d^2 parameters outside its embeddings, and V d in
+one embedding matrix, so that
+
+    N_T = N_E + gamma N_E^(1/3),   gamma = V (aspect / 12)^(1/3).
+
+With V = 32,000 and aspect 39.2 gamma = 47,491 (Pearce & Song 2024, arXiv 2406.12907, script; both are averages
+over the Chinchilla model family). The inverse is the real root of x^3 + gamma x - N_T = 0 with x = N_E^(1/3),
+by the hyperbolic form of Cardano's solution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scaleplan.ops import Real, asinh, exp, log, sinh
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingMap:
+    """The shape family assumed where a model's own shape is not known: vocabulary and width / depth."""
+
+    vocabulary: float = 32_000.0
+    aspect: float = 39.2
+
+    @property
+    def gamma(self) -> float:
+        """Embedding parameters per cube root of the others."""
+        return self.vocabulary * (self.aspect / 12) ** (1 / 3)
+
+    @property
+    def text(self) -> str:
+        """The assumption in words."""
+        return (
+            f"embeddings of a transformer with vocabulary {self.vocabulary:,.0f} and width/depth {self.aspect:g} "
+            "(Pearce & Song 2024)"
+        )
+
+    def total(self, nonembedding: Real) -> Real:
+        """All parameters of a model with ``nonembedding`` of them outside its embeddings."""
+        return nonembedding + self.gamma * exp(log(nonembedding) / 3)
+
+    def nonembedding(self, total: Real) -> Real:
+        """Parameters outside the embeddings of a model with ``total``: the inverse of ``total``."""
+        third = (self.gamma / 3) ** 0.5
+        x = 2 * third * sinh(asinh(total / (2 * third**3)) / 3)
+        return x * x * x

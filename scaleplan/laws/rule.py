@@ -1,0 +1,36 @@
+"""Separable allocation rule: parameters as a power of the budget, tokens from C = 6ND.
+
+    N*(C) = k C^a,   D*(C) = C / (6 N*)
+
+Source: Hoffmann et al. 2022 (arXiv 2203.15556), sec. 3.1 and 3.2, table 2 (exponents); the paper prints no
+prefactor, so each preset says where its own comes from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from scaleplan.ops import Real, exp, log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerRule:
+    """k [parameters / FLOP^a] and a [1] of N* = k C^a."""
+
+    k: float
+    a: float
+
+    equation: ClassVar[str] = "N*(C) = k C^a;  D*(C) = C / (6 N*)"
+
+    def params(self, train_flop: Real) -> Real:
+        """N*(C)."""
+        return self.k * exp(self.a * log(train_flop))
+
+    def flop_for_params(self, params: Real) -> Real:
+        """C at which N*(C) = ``params``."""
+        return exp(log(params / self.k) / self.a)
+
+    def tokens(self, train_flop: Real) -> Real:
+        """D*(C) = C / (6 N*)."""
+        return train_flop / (6 * self.params(train_flop))

@@ -1,0 +1,1 @@
+"""Which run to do: the problem, its optimum, comparisons at equal compute, the frontier."""

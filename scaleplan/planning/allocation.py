@@ -1,0 +1,153 @@
+"""A budget in, a plan out, under one law; and the cross-check of several laws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+from scaleplan.conventions import ParamCount
+from scaleplan.errors import InfeasibleError, Notice
+from scaleplan.laws.law import Law
+from scaleplan.laws.uncertainty import Uncertainty
+from scaleplan.ops import Real, any_true, exp, first_where
+from scaleplan.planning.bands import Ends, plan_ends
+from scaleplan.planning.notices import joined, law_notices
+from scaleplan.planning.optimum import (
+    Point,
+    point_at,
+    rule_optimum,
+    rule_optimum_for_loss,
+    surface_optimum,
+    surface_optimum_for_loss,
+)
+from scaleplan.planning.plan import Plan
+from scaleplan.planning.problem import Problem
+
+
+def allocate(law: Law, problem: Problem) -> Plan:
+    """The best use of a budget under one law.
+
+    Without a fixed side a law with a published allocation answers by it (and by its own trend for the loss);
+    any other law by the optimum of its surface.
+
+    Raises:
+        UsageError: the law cannot answer this kind of problem, or refuses to.
+        InfeasibleError: the loss cannot be reached, or the budget buys less than a parameter or a token.
+    """
+    law.require_allowed("allocate")
+    point = _for_flop(law, problem) if problem.loss is None else _for_loss(law, problem, problem.loss)
+    _require_whole(law, point)
+    ends = plan_ends(law, problem, point)
+    return Plan(
+        law=law,
+        problem=problem,
+        method=point.method,
+        train_flop=point.train_flop,
+        params=point.size.total,
+        params_nonembedding=point.size.nonembedding,
+        tokens=point.tokens,
+        tokens_per_param=point.tokens / point.size.total,
+        loss=point.loss,
+        warnings=(*law_notices(law, point), *_open_end_notice(law, ends)),
+        **cast("dict[str, Any]", ends),
+    )
+
+
+def allocate_all(laws: Sequence[Law], problem: Problem) -> Plan:
+    """The plan of the first law with the plans of the others as its cross-check; their notices joined."""
+    plans = [allocate(law, problem) for law in laws]
+    return replace(plans[0], cross_check=tuple(plans[1:]), warnings=joined(plans))
+
+
+def can_answer(law: Law, problem: Problem, first: Law) -> str | None:
+    """Why ``law`` cannot serve as a cross-check of ``first`` on this problem, or ``None`` where it can."""
+    if "allocate" in law.refuses:
+        return "refused for allocation"
+    if problem.loss is None:
+        return None
+    if law.measure != first.measure:
+        return f"its loss is measured on {law.measure.corpus}, not {first.measure.corpus}"
+    fixed = problem.params is not None or problem.tokens is not None
+    if law.surface is None and (fixed or law.trend is None):
+        return "it has no loss"
+    return None
+
+
+def _for_flop(law: Law, problem: Problem) -> Point:
+    flop, accounting = problem.train_flop, problem.accounting
+    assert flop is not None
+    if problem.params is not None:
+        size = accounting.size(problem.params, ParamCount.TOTAL)
+        tokens = accounting.tokens(size, flop)
+        return replace(point_at(law, accounting, size, tokens, "parameters given"), train_flop=flop + 0 * tokens)
+    if problem.tokens is not None:
+        size = accounting.size_for(flop, problem.tokens)
+        return point_at(law, accounting, size, problem.tokens, "tokens given")
+    if law.allocation is not None:
+        return rule_optimum(law, law.allocation, accounting, flop)
+    return surface_optimum(law, law.require_surface("an allocation"), accounting, flop)
+
+
+def _for_loss(law: Law, problem: Problem, loss: Real) -> Point:
+    accounting = problem.accounting
+    if problem.params is None and problem.tokens is None:
+        if law.allocation is not None:
+            return rule_optimum_for_loss(law, law.allocation, accounting, loss)
+        surface = law.require_surface("a target loss")
+        _require_reachable(law, loss, surface.floor + 0.0 * loss, problem, "")
+        return surface_optimum_for_loss(law, surface, accounting, loss)
+    surface = law.require_surface("a target loss")
+    if problem.params is not None:
+        size = accounting.size(problem.params, ParamCount.TOTAL)
+        counted = size.counted(law.counts_params)
+        tokens = surface.tokens_for_loss(counted, loss)
+        what = " with these parameters, however many tokens"
+        _require_reachable(law, loss, surface.loss(counted, 1e40), problem, what)
+        return point_at(law, accounting, size, tokens, "parameters given")
+    assert problem.tokens is not None
+    what = " on these tokens, however large the model"
+    _require_reachable(law, loss, surface.loss(1e40 + 0.0 * problem.tokens, problem.tokens), problem, what)
+    size = accounting.size(surface.params_for_loss(problem.tokens, loss), law.counts_params)
+    return point_at(law, accounting, size, problem.tokens, "tokens given")
+
+
+def _require_reachable(law: Law, loss: Real, least: Real, problem: Problem, under: str) -> None:
+    short = loss <= least
+    if not any_true(short):
+        return
+    asked, floor = first_where(short, loss), first_where(short, least)
+    surface = law.surface
+    assert surface is not None
+    about = f"{law.id} does not go below {floor:.4f} {law.measure.unit}{under}"
+    if not under:
+        about = f"E, the floor of {law.id}, is {floor:.4f} {law.measure.unit}{_floor_interval(law, problem.level)}"
+    raise InfeasibleError(f"a loss of {asked:g} cannot be reached: {about}; ask for a higher loss")
+
+
+def _floor_interval(law: Law, level: float) -> str:
+    uncertainty: Uncertainty | None = law.uncertainty
+    if uncertainty is None or law.surface is None or "ln_E" not in uncertainty.parameters:
+        return " (no interval is known)"
+    spread = exp(uncertainty.log_constant_half_width("ln_E", level))
+    floor = law.surface.floor
+    return f" ({level:.0%} interval {floor / spread:.4f} to {floor * spread:.4f})"
+
+
+def _open_end_notice(law: Law, ends: Ends) -> list[Notice]:
+    """A notice where a band has no upper end, since the band of the loss reaches down to what nothing goes below."""
+    open_ends = [name for name, value in ends.items() if value is None or any_true(value != value)]  # noqa: PLR0124
+    if not open_ends:
+        return []
+    text = f"the loss band of {law.id} reaches below what any run reaches, so {', '.join(open_ends)} cannot be had."
+    return [Notice("open_end", text)]
+
+
+def _require_whole(law: Law, point: Point) -> None:
+    for value, what in ((point.size.total, "parameter"), (point.tokens, "token")):
+        small = value < 1
+        if any_true(small):
+            flop = first_where(small, point.train_flop + 0.0 * value)
+            raise InfeasibleError(
+                f"a budget of {flop:g} FLOP buys less than one {what} under {law.id}; ask for a larger budget"
+            )

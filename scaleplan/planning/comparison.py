@@ -1,0 +1,239 @@
+"""Options side by side: at equal FLOPs, or as they were trained; each against the optimum of the same law.
+
+Under a law every number comes from one loss surface: an option's loss, the optimum, and the least compute that
+reaches the option's loss ("equivalent compute"). A law that publishes an allocation apart from its surface gets
+that allocation as one more option, judged on the surface like the others; no share crosses two forms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scaleplan.compute.accounting import Accounting, ModelSize
+from scaleplan.conventions import ParamCount
+from scaleplan.errors import Notice, UsageError
+from scaleplan.laws.form import LossSurface
+from scaleplan.laws.law import Law
+from scaleplan.planning.bands import loss_ends
+from scaleplan.planning.notices import extrapolation, measure_notice
+from scaleplan.planning.optimum import Point, point_at, rule_optimum, surface_optimum, surface_optimum_for_loss
+from scaleplan.planning.problem import check_level, check_quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """A run to compare: all parameters, those outside embeddings where known, and tokens where given.
+
+    ``from_catalogue`` says that the tokens are the published ones: a comparison at equal FLOPs sets them anew
+    without a word, since that is what it is asked for; a user's own tokens it does not replace silently.
+    """
+
+    name: str
+    params: float | None = None
+    params_nonembedding: float | None = None
+    tokens: float | None = None
+    from_catalogue: bool = False
+
+    def __post_init__(self) -> None:
+        check_quantity("params", self.params)
+        check_quantity("tokens", self.tokens)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedOption:
+    """One option, or an optimum, under one law.
+
+    ``optimal_flop_same_loss`` is the least compute that reaches this loss under the law, ``wasted_share`` one
+    less the ratio of that to the FLOPs spent. Inference is 2 N FLOPs a token (embeddings counted), relative to
+    the first option's.
+    """
+
+    law: Law
+    option: str
+    role: str
+    params: float
+    params_nonembedding: float
+    tokens: float
+    tokens_per_param: float
+    train_flop: float
+    loss: float
+    loss_low: float | None
+    loss_high: float | None
+    optimal_flop_same_loss: float
+    wasted_share: float
+    inference_flop_per_token: float
+    inference_relative: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The rows, law by law: the options in the order given, then the optimum."""
+
+    rows: tuple[ComparedOption, ...]
+    train_flop: float | None
+    as_trained: bool
+    accounting: Accounting
+    level: float
+    warnings: tuple[Notice, ...]
+
+
+def compare(
+    laws: Sequence[Law],
+    options: Sequence[Option],
+    *,
+    train_flop: float | None,
+    as_trained: bool,
+    level: float,
+    accounting: Accounting,
+) -> Comparison:
+    """Compare options under each law.
+
+    Args:
+        laws: laws with a loss surface.
+        options: at least one.
+        train_flop: the budget that sets each option's tokens, and the optimum's. Left out when ``as_trained``,
+            the optimum gets the first option's own FLOPs.
+        as_trained: keep each option's own tokens.
+        level: coverage of the bands.
+        accounting: the convention of ``train_flop``.
+
+    Raises:
+        UsageError: a law without a surface, an option without what the mode needs, two options of one name.
+    """
+    check_level(level)
+    check_quantity("train_flop", train_flop)
+    _require_distinct(options)
+    if not as_trained and train_flop is None:
+        raise UsageError("a comparison at equal FLOPs needs a budget")
+    sizes = [_sized(option, train_flop, as_trained, accounting) for option in options]
+    flops = [float(accounting.train_flop(size, tokens)) for size, tokens in sizes]
+    optimum_flop = train_flop if train_flop is not None else flops[0]
+    first = sizes[0][0]
+    rows: list[ComparedOption] = []
+    notices: list[Notice] = _mode_notices(options, sizes, flops, as_trained)
+    for law in laws:
+        law.require_allowed("compare")
+        surface = law.require_surface("a comparison")
+        points = [
+            (o.name, "option", point_at(law, accounting, s, t, "")) for o, (s, t) in zip(options, sizes, strict=True)
+        ]
+        if law.allocation is not None:
+            plan = rule_optimum(law, law.allocation, accounting, optimum_flop)
+            point = point_at(law, accounting, plan.size, plan.tokens, "")
+            points.append((f"{law.id} published frontier", "option", point))
+        points.append((f"{law.id} optimum", "optimum", surface_optimum(law, surface, accounting, optimum_flop)))
+        for name, role, point in points:
+            rows.append(_row(law, surface, name, role, point, first, level, accounting))
+        notices += _farthest(law, [point for _, _, point in points])
+    if any(law.uncertainty is None for law in laws):
+        without = ", ".join(law.id for law in laws if law.uncertainty is None)
+        notices.append(Notice("no_interval", f"no covariance is known for {without}: band ends are null."))
+    notices += measure_notice(laws)
+    return Comparison(
+        rows=tuple(rows),
+        train_flop=train_flop,
+        as_trained=as_trained,
+        accounting=accounting,
+        level=level,
+        warnings=tuple(notices),
+    )
+
+
+def _require_distinct(options: Sequence[Option]) -> None:
+    if not options:
+        raise UsageError("nothing to compare: name at least one option")
+    seen: set[str] = set()
+    for option in options:
+        if option.name in seen:
+            raise UsageError(f"two options are called {option.name!r}; give each its own name")
+        seen.add(option.name)
+
+
+def _sized(
+    option: Option, train_flop: float | None, as_trained: bool, accounting: Accounting
+) -> tuple[ModelSize, float]:
+    if as_trained:
+        if option.params is None or option.tokens is None:
+            lacks = "parameters" if option.params is None else "tokens"
+            raise UsageError(
+                f"{option.name}: its {lacks} are not known, and as trained needs them; "
+                "give them (name=...,params=30B,tokens=5T) or compare at equal FLOPs"
+            )
+        return _size(option, option.params, accounting), option.tokens
+    assert train_flop is not None
+    if option.params is None:
+        if option.tokens is None:
+            raise UsageError(f"{option.name}: needs params or tokens, such as params=30B")
+        return accounting.size_for(train_flop, option.tokens), option.tokens
+    size = _size(option, option.params, accounting)
+    tokens = float(accounting.tokens(size, train_flop))
+    if tokens < 1:
+        raise UsageError(f"{option.name}: {train_flop:g} FLOP buy less than one token at its size")
+    return size, tokens
+
+
+def _size(option: Option, params: float, accounting: Accounting) -> ModelSize:
+    if option.params_nonembedding is None:
+        return accounting.size(params, ParamCount.TOTAL)
+    return ModelSize(total=params, nonembedding=option.params_nonembedding)
+
+
+def _mode_notices(
+    options: Sequence[Option], sizes: Sequence[tuple[ModelSize, float]], flops: Sequence[float], as_trained: bool
+) -> list[Notice]:
+    if as_trained:
+        if max(flops) / min(flops) < 1.0001:
+            return []
+        spread = ", ".join(f"{o.name} {flop:.4g}" for o, flop in zip(options, flops, strict=True))
+        return [Notice("unequal_flops", f"the options cost different training FLOPs: {spread}.")]
+    replaced = [
+        f"{option.name} {option.tokens:.4g} by {tokens:.4g}"
+        for option, (_, tokens) in zip(options, sizes, strict=True)
+        if option.tokens is not None and not option.from_catalogue and abs(tokens / option.tokens - 1) > 1e-9
+    ]
+    if not replaced:
+        return []
+    text = f"equal FLOPs set the tokens in place of the options' own: {', '.join(replaced)}."
+    return [Notice("tokens_replaced", f"{text} As trained keeps them.")]
+
+
+def _row(
+    law: Law,
+    surface: LossSurface,
+    name: str,
+    role: str,
+    point: Point,
+    first: ModelSize,
+    level: float,
+    accounting: Accounting,
+) -> ComparedOption:
+    assert point.loss is not None
+    best = point if role == "optimum" else surface_optimum_for_loss(law, surface, accounting, point.loss)
+    ends = loss_ends(law, point, level)
+    return ComparedOption(
+        law=law,
+        option=name,
+        role=role,
+        params=float(point.size.total),
+        params_nonembedding=float(point.size.nonembedding),
+        tokens=float(point.tokens),
+        tokens_per_param=float(point.tokens / point.size.total),
+        train_flop=float(point.train_flop),
+        loss=float(point.loss),
+        loss_low=_float(ends.get("loss_low")),
+        loss_high=_float(ends.get("loss_high")),
+        optimal_flop_same_loss=float(best.train_flop),
+        wasted_share=1 - float(best.train_flop) / float(point.train_flop),
+        inference_flop_per_token=2 * float(point.size.total),
+        inference_relative=float(point.size.total / first.total),
+    )
+
+
+def _float(value: object) -> float | None:
+    return None if value is None else float(value)  # type: ignore[arg-type]
+
+
+def _farthest(law: Law, points: Sequence[Point]) -> list[Notice]:
+    """The extrapolation notice of the point with the most compute."""
+    return extrapolation(law, max(points, key=lambda point: float(point.train_flop)))

@@ -1,0 +1,43 @@
+"""The answer: frozen results whose field names are the names used everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scaleplan.errors import Notice
+from scaleplan.laws.law import Law
+from scaleplan.ops import Real
+from scaleplan.planning.problem import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One law's answer to a problem.
+
+    Numbers are floats, or arrays of the problem's shape. ``*_low`` and ``*_high`` are the ends of the band at
+    ``problem.level``; ``None`` where the law has no covariance, or where the quantity was given (or follows
+    exactly from what was given). ``params`` counts embeddings. ``loss`` is ``None`` under a law without one.
+    ``method`` says how the numbers came about. ``cross_check`` holds the other laws' answers.
+    """
+
+    law: Law
+    problem: Problem
+    method: str
+    train_flop: Real
+    params: Real
+    params_nonembedding: Real
+    tokens: Real
+    tokens_per_param: Real
+    loss: Real | None
+    train_flop_low: Real | None = None
+    train_flop_high: Real | None = None
+    params_low: Real | None = None
+    params_high: Real | None = None
+    tokens_low: Real | None = None
+    tokens_high: Real | None = None
+    tokens_per_param_low: Real | None = None
+    tokens_per_param_high: Real | None = None
+    loss_low: Real | None = None
+    loss_high: Real | None = None
+    warnings: tuple[Notice, ...] = ()
+    cross_check: tuple[Plan, ...] = ()

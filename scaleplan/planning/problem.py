@@ -1,0 +1,60 @@
+"""The question a plan answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from scaleplan.compute.accounting import Accounting
+from scaleplan.errors import UsageError
+from scaleplan.ops import Real, any_true, first_where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A budget (``train_flop``, or the ``loss`` to reach), perhaps one side fixed (``params`` or ``tokens``).
+
+    ``params`` counts embeddings. ``level`` is the coverage of the bands asked for. ``accounting`` names the
+    convention of ``train_flop``. Every number may be an array; arrays broadcast against each other.
+    """
+
+    train_flop: Real | None = None
+    loss: Real | None = None
+    params: Real | None = None
+    tokens: Real | None = None
+    level: float = 0.95
+    accounting: Accounting = field(default_factory=Accounting)
+
+    def __post_init__(self) -> None:
+        if (self.train_flop is None) == (self.loss is None):
+            raise UsageError("a plan needs exactly one budget: training FLOPs, or the loss to reach")
+        if self.params is not None and self.tokens is not None:
+            raise UsageError("params and tokens are both fixed, which leaves nothing to plan; use predict for the loss")
+        check_level(self.level)
+        for name in ("train_flop", "loss", "params", "tokens"):
+            check_quantity(name, getattr(self, name))
+
+
+def check_level(level: float) -> None:
+    """Check that a band's coverage is a fraction.
+
+    Raises:
+        UsageError: not between 0 and 1.
+    """
+    if not 0 < level < 1:
+        raise UsageError(f"level must be a fraction between 0 and 1, such as 0.95 (got {level:g})")
+
+
+def check_quantity(name: str, value: Real | None) -> None:
+    """Check that every element of a quantity is finite and above zero (at least one for counts).
+
+    Raises:
+        UsageError: with the first value that is not.
+    """
+    if value is None:
+        return
+    least = 1.0 if name in ("params", "tokens") else 5e-324
+    good = (value >= least) & (value < float("inf"))
+    bad = not good if isinstance(good, bool) else ~good
+    if any_true(bad):
+        rule = "at least 1" if least == 1.0 else "> 0"
+        raise UsageError(f"{name} must be finite and {rule} (got {first_where(bad, value):g})")

@@ -1,0 +1,155 @@
+"""The budget file (``scaleplan.budget/1``) and the options file (``scaleplan.options/1``)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from scaleplan.errors import InputFileError, UsageError
+from scaleplan.planning.comparison import Option
+from scaleplan.specs.document import Flop, Loss, Params, Strict, Tokens, validated
+from scaleplan.specs.files import read_document
+from scaleplan.specs.laws import load_law
+from scaleplan.specs.options import catalogue_option
+from scaleplan.specs.yaml12 import Document, parse
+
+BUDGET_SCHEMA = "scaleplan.budget/1"
+OPTIONS_SCHEMA = "scaleplan.options/1"
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[list[str], BeforeValidator(_as_list)]
+
+
+class BudgetSpec(Strict):
+    """What may be spent: training FLOPs, or the loss to reach."""
+
+    flops: Flop | None = None
+    loss: Loss | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> BudgetSpec:
+        given = [name for name in ("flops", "loss") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"needs exactly one of flops, loss (got {' and '.join(given) or 'neither'})")
+        return self
+
+
+class OptionSpec(Strict):
+    """An option of one's own."""
+
+    name: str = Field(min_length=1)
+    params: Params | None = None
+    tokens: Tokens | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> OptionSpec:
+        if self.params is None and self.tokens is None:
+            raise ValueError("needs params or tokens")
+        return self
+
+
+class BudgetDocument(Strict):
+    """A budget file."""
+
+    schema_: Literal["scaleplan.budget/1"] = Field(alias="schema")
+    name: str | None = None
+    law: Names = Field(default_factory=list, min_length=0)
+    budget: BudgetSpec
+    compare: list[str | OptionSpec] = Field(default_factory=list[str | OptionSpec])
+
+
+class OptionsDocument(Strict):
+    """An options file: what to compare, and perhaps under which laws at which budget."""
+
+    schema_: Literal["scaleplan.options/1"] = Field(alias="schema")
+    name: str | None = None
+    law: Names = Field(default_factory=list)
+    budget: BudgetSpec | None = None
+    compare: list[str | OptionSpec] = Field(min_length=1)
+
+
+def read_budget(path: str) -> BudgetDocument:
+    """A budget file, or ``-`` for standard input.
+
+    Raises:
+        InputFileError: every problem of the file, with its line.
+    """
+    document = _parsed(path)
+    if schema_of(document) == OPTIONS_SCHEMA:
+        raise InputFileError(f"{document.where(('schema',))}: schema: an options file; it serves scaleplan compare")
+    spec, _ = read_parsed(document)
+    assert isinstance(spec, BudgetDocument)
+    return spec
+
+
+def read_comparison(path: str) -> tuple[BudgetDocument | OptionsDocument, list[Option]]:
+    """A file with options to compare, an options file or a budget file with a ``compare`` list, and its options.
+
+    Raises:
+        InputFileError: every problem of the file, with its line; no options in it; an unknown model.
+    """
+    document = _parsed(path)
+    spec, options = read_parsed(document)
+    if not options:
+        raise InputFileError(f"{document.name}: compare: missing; list the options to compare under it")
+    return spec, options
+
+
+def read_parsed(document: Document) -> tuple[BudgetDocument | OptionsDocument, list[Option]]:
+    """A parsed budget or options file, the laws and models it names looked up.
+
+    Raises:
+        InputFileError: every problem of the file, with its line.
+    """
+    model = OptionsDocument if schema_of(document) == OPTIONS_SCHEMA else BudgetDocument
+    spec: BudgetDocument | OptionsDocument = _checked(document, model)
+    options: list[Option] = []
+    problems = _law_problems(document, spec.law)
+    for i, entry in enumerate(spec.compare):
+        if isinstance(entry, OptionSpec):
+            options.append(Option(name=entry.name, params=entry.params, tokens=entry.tokens))
+            continue
+        try:
+            options.append(catalogue_option(entry))
+        except UsageError as error:
+            problems.append(f"{document.where(('compare', i))}: compare.{i}: {error.message}")
+    if problems:
+        raise InputFileError(problems)
+    return spec, options
+
+
+def _law_problems(document: Document, names: list[str]) -> list[str]:
+    problems: list[str] = []
+    for i, name in enumerate(names):
+        if name == "all":
+            continue
+        try:
+            load_law(name)
+        except UsageError as error:
+            problems.append(f"{document.where(('law', i))}: law: {error.message}")
+    return problems
+
+
+def schema_of(document: Document) -> str | None:
+    """The schema that a document says it follows."""
+    data = cast("dict[str, Any]", document.data)
+    return data.get("schema") if isinstance(document.data, dict) else None
+
+
+def _parsed(path: str) -> Document:
+    return parse(read_document(path), path if path != "-" else "<stdin>")
+
+
+def _checked(document: Document, model: type[Any]) -> Any:
+    schema = schema_of(document)
+    expected = model.model_fields["schema_"].annotation.__args__[0]
+    if isinstance(document.data, dict) and schema != expected:
+        got = "missing" if schema is None else f"must be {expected} (got {schema!r})"
+        hint = f"; the first line of a budget file is `schema: {expected}`" if schema is None else ""
+        raise InputFileError(f"{document.where(('schema',))}: schema: {got}{hint}")
+    return validated(document, model)

@@ -1,0 +1,64 @@
+"""Reading any file of ours to say whether it is sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scaleplan.errors import InputFileError
+from scaleplan.specs.files import read_document
+from scaleplan.specs.yaml12 import parse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileCheck:
+    """A sound file: its path, its schema, and what was read from it by name."""
+
+    path: str
+    schema: str
+    holds: tuple[tuple[str, str], ...]
+
+
+def check_file(path: str) -> FileCheck:
+    """Read a file by its own schema, laws and models it names included.
+
+    Raises:
+        InputFileError: every problem of the file, with its line.
+    """
+    if path.endswith(".csv"):
+        return _check_runs(path)
+    from scaleplan.specs.budget import BUDGET_SCHEMA, OPTIONS_SCHEMA, read_parsed, schema_of
+
+    document = parse(read_document(path), path if path != "-" else "<stdin>")
+    schema = schema_of(document)
+    if schema == "scaleplan.law/1":
+        from scaleplan.specs.law_document import validate
+        from scaleplan.specs.laws import build_law
+
+        law = build_law(validate(document))
+        gives = [role for role in ("surface", "allocation", "trend") if getattr(law, role) is not None]
+        holds = (("law", law.id), ("gives", ", ".join(gives)), ("bands", "yes" if law.uncertainty else "no"))
+        return FileCheck(path=path, schema=schema, holds=holds)
+    if schema not in (BUDGET_SCHEMA, OPTIONS_SCHEMA):
+        got = "missing" if schema is None else f"got {schema!r}"
+        known = f"{BUDGET_SCHEMA}, {OPTIONS_SCHEMA} or scaleplan.law/1"
+        raise InputFileError(f"{document.where(('schema',))}: schema: must be {known} ({got})")
+    spec, options = read_parsed(document)
+    budget = spec.budget
+    lines = [("name", spec.name or "-"), ("laws", ", ".join(spec.law) or "the default")]
+    if budget is not None:
+        kind = "flops" if budget.flops is not None else "loss"
+        lines.append((kind, f"{budget.flops if budget.flops is not None else budget.loss:g}"))
+    lines.append(("compare", ", ".join(option.name for option in options) or "-"))
+    return FileCheck(path=path, schema=schema, holds=tuple(lines))
+
+
+def _check_runs(path: str) -> FileCheck:
+    from scaleplan.compute.accounting import Accounting
+    from scaleplan.specs.runs import run_blocks
+
+    rows, ignored = 0, ()
+    for block in run_blocks(path, Accounting()):
+        rows += len(block.params)
+        ignored = block.ignored
+    holds = (("rows", f"{rows:,}"), ("columns not used", ", ".join(ignored) or "-"))
+    return FileCheck(path=path, schema="table of runs", holds=holds)

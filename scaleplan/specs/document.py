@@ -1,0 +1,125 @@
+"""Validating documents with pydantic: all problems at once, each with its line, in the words of the document."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, TypeVar, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from scaleplan import units
+from scaleplan.errors import InputFileError, UsageError, nearest
+from scaleplan.specs.yaml12 import Document
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """Base of every document model: unknown keys are errors, nothing is changed after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _quantity(kind: str) -> BeforeValidator:
+    def read(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            raise ValueError(f"must be a number (got {_shown(value)})")
+        try:
+            return units.parse(value, kind)
+        except UsageError as error:
+            raise ValueError(error.message) from None
+
+    return BeforeValidator(read)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isfinite(value):
+        raise ValueError(f"must be a finite number (got {value})")
+    return value
+
+
+Flop = Annotated[float, _quantity("flop")]
+Params = Annotated[float, _quantity("params")]
+Tokens = Annotated[float, _quantity("tokens")]
+Loss = Annotated[float, _quantity("loss")]
+Finite = Annotated[float, BeforeValidator(_finite)]
+
+
+def validated(document: Document, model: type[Model]) -> Model:
+    """The document as its model.
+
+    Raises:
+        InputFileError: every problem of the document, one line each.
+    """
+    data: Any = document.data
+    if not isinstance(data, dict):
+        kind = type(data).__name__
+        raise InputFileError(f"{document.where(())}: must be a mapping of keys to values (got {kind})")
+    try:
+        return model.model_validate(cast("Any", data))
+    except ValidationError as error:
+        problems = [_problem(document, model, cast("dict[str, Any]", e)) for e in error.errors(include_url=False)]
+        raise InputFileError(sorted(dict.fromkeys(problems), key=_line_of)) from None
+
+
+def _problem(document: Document, model: type[BaseModel], error: dict[str, Any]) -> str:
+    path = _document_path(document.data, error["loc"])
+    field = ".".join(str(part) for part in path) or "document"
+    kind, text = error["type"], error["msg"]
+    if kind == "extra_forbidden":
+        text = f"unknown key.{nearest(str(path[-1]), _siblings(model, path))}"
+    elif kind == "missing":
+        text = "missing"
+    elif kind in ("value_error", "assertion_error"):
+        text = text.partition(", ")[2]
+    else:
+        text = f"{text[0].lower()}{text[1:]} (got {_shown(error['input'])})"
+    return f"{document.where(path)}: {field}: {text}"
+
+
+def _document_path(data: Any, location: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """pydantic's location without the names of union branches that it weaves in."""
+    path: list[str | int] = []
+    for i, part in enumerate(location):
+        last = i == len(location) - 1
+        keys = cast("dict[Any, Any]", data) if isinstance(data, dict) else None
+        items = cast("list[Any]", data) if isinstance(data, list) else None
+        if keys is not None and (part in keys or last):
+            path.append(part)
+            data = keys.get(part)
+        elif items is not None and isinstance(part, int):
+            path.append(part)
+            data = items[part] if part < len(items) else None
+    return tuple(path)
+
+
+def _siblings(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
+    """The keys that may stand where an unknown one does, as far as the models tell."""
+    current: Any = model
+    for part in path[:-1]:
+        if isinstance(part, int):
+            continue
+        info = getattr(current, "model_fields", {}).get(part)
+        current = None if info is None else _model_in(info.annotation)
+    return list(getattr(current, "model_fields", {}))
+
+
+def _model_in(annotation: Any) -> Any:
+    """The first model inside an annotation such as ``list[str | Model]``."""
+    if isinstance(annotation, type) and issubclass(cast("type[Any]", annotation), BaseModel):
+        return cast("Any", annotation)
+    for inner in getattr(annotation, "__args__", ()):
+        found = _model_in(inner)
+        if found is not None:
+            return found
+    return None
+
+
+def _line_of(problem: str) -> int:
+    parts = problem.split(":")
+    return int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

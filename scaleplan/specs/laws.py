@@ -1,0 +1,152 @@
+"""Law documents (``scaleplan.law/1``) to laws.
+
+Shipped presets are read as they are: the test suite validates every one. A user's file is validated by
+``law_document`` first. ``NAME:VARIANT`` asks for another set of constants of the same paper.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scaleplan.conventions import FlopConvention, LossMeasure, ParamCount
+from scaleplan.errors import UsageError, nearest
+from scaleplan.laws.form import AllocationRule, Form, LossSurface, LossTrend, build_form
+from scaleplan.laws.law import Check, Constant, FittedRange, Group, Law, PublishedExponents
+from scaleplan.laws.uncertainty import Uncertainty
+from scaleplan.specs import presets
+from scaleplan.specs.files import read_document
+from scaleplan.specs.yaml12 import parse
+
+DEFAULT_LAW = "besiroglu-2024"
+CROSS_CHECK = ("hoffmann-2022-a1", "hoffmann-2022-a2", "hoffmann-2022-a3", "kaplan-2020")
+"""The laws that stand beside the default one when no law is named: the approaches it refits, and Kaplan's."""
+
+
+def load_law(name: str) -> Law:
+    """A law by preset id, alias, ``id:variant``, or the path of a law file.
+
+    Raises:
+        UsageError: no such law or variant.
+        InputFileError: the file cannot be used.
+    """
+    if looks_like_path(name):
+        from scaleplan.specs.law_document import validate
+
+        return build_law(validate(parse(read_document(name), name)))
+    base, _, variant = name.partition(":")
+    return build_law(presets.data_of(presets.read("laws", base)), variant)
+
+
+def looks_like_path(name: str) -> bool:
+    """Whether a word means a file rather than a preset."""
+    return name.endswith((".yaml", ".yml")) or "/" in name or "\\" in name
+
+
+def build_law(data: dict[str, Any], variant: str = "") -> Law:
+    """The law of a validated document.
+
+    Raises:
+        UsageError: no such variant, or constants that are not the form's.
+    """
+    variants: dict[str, dict[str, Any]] = data.get("variants", {})
+    if variant and variant not in variants:
+        known = f"it has {', '.join(variants)}" if variants else "it has none"
+        raise UsageError(f"{data['id']} has no variant {variant!r}; {known}.{nearest(variant, variants)}")
+    roles: dict[str, Any] = variants[variant] if variant else data["default"]
+    groups = {name: _group(name, raw) for name, raw in data["groups"].items()}
+    counts = data["counts"]
+    return Law(
+        id=f"{data['id']}:{variant}" if variant else data["id"],
+        title=data["title"],
+        year=data["year"],
+        authors=data["authors"],
+        paper=data["paper"],
+        kind=data["kind"],
+        counts_params=ParamCount(counts["params"]),
+        counts_flop=FlopConvention(counts["flop"]),
+        counts_tokens=counts["tokens"],
+        measure=_measure(counts["loss"]),
+        fitted=_fitted(data.get("fitted")),
+        groups=groups,
+        surface=_role(groups, roles, "surface", LossSurface),
+        allocation=_role(groups, roles, "allocation", AllocationRule),
+        trend=_role(groups, roles, "trend", LossTrend),
+        uncertainty=_uncertainty(data, variant),
+        published_exponents=_exponents(data.get("published_exponents")),
+        refuses=roles.get("refuses", {}),
+        variants=tuple(variants),
+        traps=tuple(data.get("traps", ())),
+        checks=tuple(_check(raw) for raw in data.get("checks", ())),
+    )
+
+
+def _group(name: str, raw: dict[str, Any]) -> Group:
+    constants = tuple(
+        Constant(symbol=symbol, value=float(c["value"]), unit=c["unit"], source=c.get("source"))
+        for symbol, c in raw["constants"].items()
+    )
+    form = build_form(raw["form"], {c.symbol: c.value for c in constants})
+    return Group(
+        name=name, form_name=raw["form"], form=form, constants=constants, source=raw["source"], note=raw.get("note")
+    )
+
+
+def _role(groups: dict[str, Group], roles: dict[str, Any], role: str, protocol: Any) -> Any:
+    if role not in roles:
+        return None
+    form: Form = groups[roles[role]].form
+    if not isinstance(form, protocol):
+        raise UsageError(f"the form {groups[roles[role]].form_name} cannot serve as {role}")
+    return form
+
+
+def _measure(raw: dict[str, Any]) -> LossMeasure:
+    return LossMeasure(unit=raw["unit"], corpus=raw["corpus"], tokenizer=raw["tokenizer"], context=raw.get("context"))
+
+
+def _fitted(raw: dict[str, Any] | None) -> FittedRange:
+    if raw is None:
+        return FittedRange()
+    ranges = {
+        key: (float(raw[key][0]), float(raw[key][1]))
+        for key in ("params", "tokens", "train_flop", "tokens_per_param")
+        if key in raw
+    }
+    return FittedRange(**ranges, source=raw["source"])
+
+
+def _uncertainty(data: dict[str, Any], variant: str) -> Uncertainty | None:
+    """The covariance belongs to the default constants; a variant's own is not known."""
+    raw = data.get("uncertainty")
+    if raw is None or variant:
+        return None
+    allowances = {key: float(raw[key]) for key in ("kappa", "tau", "drift") if key in raw}
+    return Uncertainty(
+        parameters=tuple(raw["parameters"]),
+        covariance=tuple(tuple(float(x) for x in row) for row in raw["covariance"]),
+        residual_sd=float(raw["residual_sd"]),
+        dof=int(raw["dof"]),
+        flop_max=float(data["fitted"]["train_flop"][1]),
+        source=raw["source"],
+        **allowances,
+    )
+
+
+def _exponents(raw: dict[str, Any] | None) -> PublishedExponents | None:
+    if raw is None:
+        return None
+    return PublishedExponents(params=float(raw["params"]), tokens=float(raw["tokens"]), source=raw["source"])
+
+
+def _check(raw: dict[str, Any]) -> Check:
+    return Check(
+        group=raw["group"],
+        call=raw["call"],
+        at={key: float(value) for key, value in raw["at"].items()},
+        take=raw.get("take"),
+        expected=float(raw["expected"]),
+        rtol=float(raw["rtol"]),
+        outcome=raw["outcome"],
+        source=raw["source"],
+        note=raw.get("note"),
+    )

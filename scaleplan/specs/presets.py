@@ -1,0 +1,70 @@
+"""Finding presets by name: the files shipped inside the package, their ids and aliases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from scaleplan.errors import UsageError, nearest
+from scaleplan.specs.yaml12 import Document, parse
+
+_ROOT = Path(__file__).resolve().parent.parent / "presets"
+
+
+@cache
+def aliases(kind: str) -> Mapping[str, str]:
+    """Alias to id, for ``kind`` ``laws`` or ``models``."""
+    data: dict[str, dict[str, str]] = _read(_ROOT / "aliases.yaml").data
+    return data[kind]
+
+
+def ids(kind: str) -> tuple[str, ...]:
+    """Every shipped id of a kind, in alphabetical order."""
+    return tuple(sorted(path.stem for path in (_ROOT / kind).glob("*.yaml")))
+
+
+def aliases_of(kind: str, preset_id: str) -> tuple[str, ...]:
+    """The aliases of one id."""
+    return tuple(alias for alias, target in aliases(kind).items() if target == preset_id)
+
+
+def read(kind: str, name: str) -> Document:
+    """The document of a preset, by id or alias, upper or lower case.
+
+    Raises:
+        UsageError: no such preset, with the nearest names.
+    """
+    key = name.strip().lower()
+    path = _path(kind, key)
+    if path is None:
+        key = aliases(kind).get(key, key)
+        path = _path(kind, key)
+    if path is None:
+        known = (*ids(kind), *aliases(kind))
+        singular = kind.removesuffix("s")
+        raise UsageError(f"unknown {singular} {name!r}.{nearest(key, known)} `scaleplan {kind}` lists them all.")
+    return _read(path)
+
+
+def starter_budget() -> str:
+    """The commented budget that ``scaleplan init`` writes."""
+    return (_ROOT / "starter" / "budget.yaml").read_text(encoding="utf-8")
+
+
+def _path(kind: str, key: str) -> Path | None:
+    if not key or not all(c.isalnum() or c in "-._" for c in key):
+        return None
+    path = _ROOT / kind / f"{key}.yaml"
+    return path if path.is_file() else None
+
+
+@cache
+def _read(path: Path) -> Document:
+    return parse(path.read_text(encoding="utf-8"), f"presets/{path.parent.name}/{path.name}")
+
+
+def data_of(document: Document) -> dict[str, Any]:
+    """The mapping at the top of a preset."""
+    return document.data

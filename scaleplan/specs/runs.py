@@ -1,0 +1,170 @@
+"""Tables of runs (CSV): ``params`` and ``tokens``, or one of them with ``flops``; an optional ``run`` name."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from scaleplan.compute.accounting import Accounting
+from scaleplan.conventions import ParamCount
+from scaleplan.errors import InputFileError, nearest
+from scaleplan.specs.files import unreadable
+from scaleplan.specs.stream import line_blocks
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+    from numpy.typing import NDArray
+
+_NUMBERS = ("params", "tokens", "train_flop")
+_NAMES = {"params": "params", "tokens": "tokens", "flops": "train_flop", "train_flop": "train_flop", "run": "run"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunBlock:
+    """Some rows of a table: parameters (embeddings counted), tokens, and the ``run`` column where there is one."""
+
+    params: NDArray[np.float64]
+    tokens: NDArray[np.float64]
+    names: list[str] | None
+    ignored: tuple[str, ...]
+
+
+def run_blocks(path: str, accounting: Accounting) -> Iterator[RunBlock]:
+    """The rows of a CSV file, or of standard input for ``-``, in blocks and in order.
+
+    Where ``flops`` stands in for params or tokens, the missing one follows from it by the accounting.
+
+    Raises:
+        InputFileError: no such file, no usable header, or a value that is not a number in range, with its line.
+    """
+    name = "<stdin>" if path == "-" else path
+    if path == "-":
+        import sys
+
+        yield from _blocks(sys.stdin.buffer, name, accounting)
+        return
+    try:
+        file = open(path, "rb")  # noqa: SIM115 - closed below, the try holds the opening alone
+    except OSError as error:
+        raise unreadable(name, error) from None
+    with file:
+        try:
+            yield from _blocks(file, name, accounting)
+        except OSError as error:
+            raise unreadable(name, error) from None
+
+
+def _blocks(source: BinaryIO, name: str, accounting: Accounting) -> Iterator[RunBlock]:
+    header: list[str] | None = None
+    rows = 0
+    for line, block in line_blocks(source):
+        if b"\0" in block:
+            raise InputFileError(f"{name}: a binary file, not CSV text")
+        first, body = line, block
+        if header is None:
+            head, _, body = block.partition(b"\n")
+            header = _header(head, name)
+            first += 1
+        if not body.strip(b"\r\n"):
+            continue
+        frame = _frame(body, header, name, first)
+        rows += frame.height
+        yield _run_block(frame, header, name, first, accounting)
+    if header is None:
+        raise InputFileError(f"{name}: empty; the first line must name the columns, such as params,tokens")
+    if not rows:
+        raise InputFileError(f"{name}: a header and no rows")
+
+
+def _header(line: bytes, name: str) -> list[str]:
+    import csv
+
+    try:
+        text = line.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputFileError(f"{name}:1: not UTF-8 text") from None
+    columns = [column.strip() for column in next(csv.reader([text]), list[str]())]
+    doubled = sorted({column for column in columns if columns.count(column) > 1})
+    if doubled:
+        raise InputFileError(f"{name}:1: column {doubled[0]!r} stands twice")
+    if "flops" in columns and "train_flop" in columns:
+        raise InputFileError(f"{name}:1: flops and train_flop are the same column; keep one")
+    known = [_NAMES[column] for column in columns if column in _NAMES]
+    if len([column for column in _NUMBERS if column in known]) < 2:
+        missing = [c for c in ("params", "tokens") if c not in known]
+        raise InputFileError(
+            f"{name}:1: no column {missing[0]!r}; needs params and tokens (or one of them and flops), "
+            f"got {', '.join(columns) or 'nothing'}.{nearest(missing[0], columns)}"
+        )
+    return columns
+
+
+def _frame(block: bytes, header: list[str], name: str, first: int) -> pl.DataFrame:
+    import polars as pl
+
+    try:
+        frame = pl.read_csv(
+            io.BytesIO(block), has_header=False, infer_schema=False, truncate_ragged_lines=False, quote_char='"'
+        )
+    except pl.exceptions.PolarsError as error:
+        text = str(error).splitlines()[0]
+        raise InputFileError(f"{name}:{first}: not CSV with {len(header)} columns in every row: {text}") from None
+    if frame.width != len(header):
+        raise InputFileError(f"{name}:{first}: {frame.width} values in a row, {len(header)} columns in the header")
+    return frame.rename(dict(zip(frame.columns, header, strict=True)))
+
+
+def _run_block(frame: pl.DataFrame, header: list[str], name: str, first: int, accounting: Accounting) -> RunBlock:
+    numbers = {_NAMES[c]: _numbers(frame, c, name, first) for c in header if _NAMES.get(c) in _NUMBERS}
+    params, tokens, flop = (numbers.get(key) for key in _NUMBERS)
+    if params is None:
+        assert flop is not None
+        assert tokens is not None
+        params = accounting.size_for(flop, tokens).total
+    elif tokens is None:
+        assert flop is not None
+        tokens = accounting.tokens(accounting.size(params, ParamCount.TOTAL), flop)
+    return RunBlock(
+        params=_at_least_one(cast("NDArray[np.float64]", params), "params", name, first),
+        tokens=_at_least_one(cast("NDArray[np.float64]", tokens), "tokens", name, first),
+        names=frame["run"].to_list() if "run" in header else None,
+        ignored=tuple(column for column in header if column not in _NAMES),
+    )
+
+
+def _numbers(frame: pl.DataFrame, column: str, name: str, first: int) -> NDArray[np.float64]:
+    """A column as numbers; text such as 70B is read value by value only where the fast cast fails."""
+    import polars as pl
+
+    from scaleplan import units
+    from scaleplan.errors import UsageError
+
+    text = frame[column].str.strip_chars()
+    values = text.cast(pl.Float64, strict=False)
+    quantity = "flop" if _NAMES[column] == "train_flop" else column
+    bad = (values.is_null() | values.is_nan() | values.is_infinite() | (values <= 0)).fill_null(True)
+    if not bad.any():
+        return values.to_numpy()
+    numbers = values.to_list()
+    for i in bad.arg_true().to_list():
+        given = text[i]
+        try:
+            if given is None or given == "":
+                raise UsageError("an empty value where a number should be")
+            numbers[i] = units.parse(given, quantity)
+        except UsageError as error:
+            raise InputFileError(f"{name}:{first + i}: {column}: {error.message}") from None
+    import numpy as np
+
+    return np.array(numbers)
+
+
+def _at_least_one(values: NDArray[np.float64], column: str, name: str, first: int) -> NDArray[np.float64]:
+    small = values < 1
+    if small.any():
+        i = int(small.argmax())
+        raise InputFileError(f"{name}:{first + i}: {column}: must be at least 1 (got {values[i]:g})")
+    return values

@@ -1,0 +1,128 @@
+"""YAML as version 1.2 reads it, with the line of every value.
+
+PyYAML follows YAML 1.1: there ``1e24`` is text, ``no`` is false, ``12:30`` is a number, and of two equal keys the
+last one wins in silence. Here plain scalars follow the YAML 1.2 core schema (``1e24`` is a number, ``no`` is
+text), equal keys are an error, and each value's line is kept for error messages.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import yaml
+
+from scaleplan.errors import InputFileError
+
+Path = tuple["str | int", ...]
+
+
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Base):  # pyright: ignore[reportUntypedBaseClass] # PyYAML comes without types
+    """Composes nodes only; scalars are resolved here, so PyYAML's own resolvers are left out."""
+
+    yaml_implicit_resolvers: Mapping[str, Any] = {}
+
+
+_MAX_NODES = 200_000
+"""Our choice: far above any document of ours, far below what nested aliases can blow up to."""
+_INT = re.compile(r"[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_WORDS: Mapping[str, Any] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf"), float("inf")),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed document: its data, its name for messages, and the line of each value by its path."""
+
+    name: str
+    data: Any
+    lines: Mapping[Path, int]
+
+    def where(self, path: Path) -> str:
+        """``file:line`` of a value, or of the nearest thing around it."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        line = self.lines.get(path)
+        return self.name if line is None else f"{self.name}:{line}"
+
+
+def parse(text: str, name: str) -> Document:
+    """Parse one YAML document.
+
+    Raises:
+        InputFileError: not YAML, several documents, a duplicate key, or an alias that contains itself.
+    """
+    try:
+        node: Any = cast("Any", yaml).compose(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark is not None else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise InputFileError(f"{name}{line}: not valid YAML: {problem}") from None
+    except RecursionError:
+        raise InputFileError(f"{name}: nested too deeply to be a scaleplan document") from None
+    lines: dict[Path, int] = {}
+    return Document(name, _Builder(name, lines).build(node, ()), lines)
+
+
+class _Builder:
+    def __init__(self, name: str, lines: dict[Path, int]) -> None:
+        self._name = name
+        self._lines = lines
+        self._open: set[int] = set()
+
+    def build(self, node: Any, path: Path) -> Any:
+        if node is None:
+            return None
+        self._lines[path] = node.start_mark.line + 1
+        if len(self._lines) > _MAX_NODES:
+            raise InputFileError(f"{self._name}: more than {_MAX_NODES:,} values, aliases counted each time")
+        if isinstance(node, yaml.ScalarNode):
+            return node.value if node.style else scalar(node.value)
+        if id(node) in self._open:
+            raise InputFileError(f"{self._name}:{self._lines[path]}: an alias that contains itself")
+        self._open.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            result: Any = [self.build(child, (*path, i)) for i, child in enumerate(node.value)]
+        else:
+            result = self._mapping(cast("yaml.MappingNode", node), path)
+        self._open.discard(id(node))
+        return result
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise InputFileError(f"{self._name}:{line}: a key must be plain text")
+            key = key_node.value
+            if key in result:
+                raise InputFileError(f"{self._name}:{line}: duplicate key {'.'.join(map(str, (*path, key)))!r}")
+            result[key] = self.build(value_node, (*path, key))
+            self._lines[(*path, key)] = line
+        return result
+
+
+def scalar(text: str) -> Any:
+    """A plain scalar by the YAML 1.2 core schema: null, boolean, integer, float, or else text."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        if text[:2] in ("0x", "0o"):
+            return int(text, 0)
+        return int(text) if len(text) < 300 else float(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    return text

@@ -1,0 +1,81 @@
+"""Numbers as people write them, "1e24", "70B", "1.5T", "10 PF-days", and back to text.
+
+Suffixes are powers of a thousand as the field uses them (K, M, B, T, and G, P, E, Z, Y of the SI); a
+PF-day is 1e15 x 86,400 = 8.64e19 FLOP (Kaplan et al. 2020, sec. 1.3).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from scaleplan.errors import UsageError
+
+FLOP_PER_PF_DAY = 8.64e19
+
+_SUFFIX = {
+    "": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12, "p": 1e15, "e": 1e18, "z": 1e21, "y": 1e24,
+}  # fmt: skip
+_NUMBER = re.compile(
+    r"\s*([+-]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)\s*([kKmMbBgGtTpPeEzZyY]?)\s*(.*?)\s*"
+)
+_UNIT_WORDS = {
+    "flop": ("flop", "flops"),
+    "params": ("params", "parameters"),
+    "tokens": ("tokens",),
+    "loss": ("nats", "nats/token"),
+}
+_SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
+
+
+def parse(text: str | float, quantity: str) -> float:
+    """Read one positive, finite number.
+
+    Args:
+        text: a number, or text such as ``70B``, ``1.5T``, ``1e24``, ``2.5 ZFLOP``, ``10 PF-days``.
+        quantity: ``flop``, ``params``, ``tokens`` or ``loss``: which unit words may follow the number.
+
+    Raises:
+        UsageError: not a number, an unknown unit, not finite, or not above zero (below one for
+            ``params`` and ``tokens``, which are counts).
+    """
+    value = float(text) if isinstance(text, (int, float)) else _parse_text(text, quantity)
+    if math.isnan(value) or math.isinf(value):
+        raise UsageError(f"must be a finite number (got {text})")
+    if value <= 0:
+        raise UsageError(f"must be > 0 (got {text})")
+    if quantity in ("params", "tokens") and value < 1:
+        raise UsageError(f"must be at least 1 (got {text})")
+    return value
+
+
+def _parse_text(text: str, quantity: str) -> float:
+    if text.strip().lower().lstrip("+-.") in ("nan", "inf", "infinity"):
+        raise UsageError(f"must be a finite number (got {text})")
+    found = _NUMBER.fullmatch(text)
+    if found is None:
+        raise UsageError(f"not a number: {text!r}; write 1e24, 70B or 1.5T")
+    number, suffix, word = found.groups()
+    scale = _SUFFIX[suffix.lower()]
+    rest = word.lower()
+    if quantity == "flop" and suffix.lower() == "p" and re.fullmatch(r"f(?:lops?)?[-/ ]?d(?:ays?)?", rest):
+        scale, rest = FLOP_PER_PF_DAY, ""
+    if rest and rest not in _UNIT_WORDS[quantity]:
+        hint = "; write 1e24, 70B or 1.5T, without thousands separators" if "," in text else ""
+        raise UsageError(f"not a number of {_UNIT_WORDS[quantity][-1]}: {text!r}{hint}")
+    return float(number) * scale
+
+
+def count(value: float) -> str:
+    """A count for reading, four significant digits with its suffix: 96.01B, 1.736T, 350M."""
+    for scale, suffix in _SCALES:
+        if value >= scale * 0.99995:
+            scaled = value / scale
+            return f"{scaled:.4g}{suffix}" if scaled < 9999.5 else flop(value)
+    return f"{value:.4g}"
+
+
+def flop(value: float) -> str:
+    """FLOPs for reading: 1e24, 5.76e23, 1.234e100."""
+    mantissa, exponent = f"{value:.3e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"

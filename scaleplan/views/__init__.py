@@ -1,0 +1,1 @@
+"""Numbers out: one neutral table, and the writers that print it."""

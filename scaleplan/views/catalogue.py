@@ -1,0 +1,249 @@
+"""Laws and models as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from scaleplan.laws.law import Law
+from scaleplan.specs.models import FIELDS, CatalogueModel
+from scaleplan.specs.presets import aliases_of
+from scaleplan.views.plans import law_inputs
+from scaleplan.views.table import Grid, Table, count, flop
+
+LAWS_COLUMNS = ("law", "aliases", "title", "year", "kind", "counts_params", "gives", "bands", "variants", "paper")
+LAW_COLUMNS = ("group", "form", "symbol", "value", "unit", "source", "serves")
+MODELS_COLUMNS = (
+    "model",
+    "name",
+    "organisation",
+    "announced",
+    "params",
+    "tokens",
+    "train_flop",
+    "params_status",
+    "tokens_status",
+    "train_flop_status",
+)
+MODEL_COLUMNS = ("field", "value", "status", "source")
+
+
+def laws_table(laws: Sequence[Law], default: str) -> Table:
+    """Every law, one a row."""
+    rows: list[dict[str, Any]] = [
+        {
+            "law": law.id,
+            "aliases": ", ".join(aliases_of("laws", law.id)) or None,
+            "title": law.title,
+            "year": law.year,
+            "kind": law.kind,
+            "counts_params": law.counts_params.value,
+            "gives": ", ".join(_gives(law)),
+            "bands": law.uncertainty is not None,
+            "variants": ", ".join(law.variants) or None,
+            "paper": law.paper,
+        }
+        for law in laws
+    ]
+    cells = [
+        (row["law"] + (" *" if row["law"] == default else ""), row["aliases"] or "-", str(row["year"]), row["gives"],
+         "N w/o emb." if row["counts_params"] == "nonembedding" else "N", "yes" if row["bands"] else "no")
+        for row in rows
+    ]  # fmt: skip
+    grid = Grid(
+        title="laws (* the default)",
+        headers=("law", "alias", "year", "gives", "counts", "bands"),
+        rows=cells,
+        numeric=[False] * 6,
+    )
+    return Table(
+        verb="laws", inputs={"default": default}, columns=LAWS_COLUMNS, rows=rows, warnings=(), grids=lambda: [grid]
+    )
+
+
+def law_table(law: Law) -> Table:
+    """One law: what it counts, its constants with sources, its traps and its published checks."""
+    rows = [
+        {
+            "group": group.name,
+            "form": group.form.equation,
+            "symbol": constant.symbol,
+            "value": constant.value,
+            "unit": constant.unit,
+            "source": constant.source or group.source,
+            "serves": ", ".join(_serves(law, group.name)) or None,
+        }
+        for group in law.groups.values()
+        for constant in group.constants
+    ]
+    inputs: dict[str, Any] = law_inputs(law) | {
+        "title": law.title,
+        "year": law.year,
+        "authors": law.authors,
+        "kind": law.kind,
+        "counts_tokens": law.counts_tokens,
+        "fitted": {
+            "params": law.fitted.params,
+            "tokens": law.fitted.tokens,
+            "train_flop": law.fitted.train_flop,
+            "tokens_per_param": law.fitted.tokens_per_param,
+            "source": law.fitted.source,
+        },
+        "variants": list(law.variants),
+        "refuses": dict(law.refuses),
+        "traps": list(law.traps),
+        "checks": [_check(law, i) for i in range(len(law.checks))],
+    }
+    return Table(verb="laws", inputs=inputs, columns=LAW_COLUMNS, rows=rows, warnings=(), grids=lambda: _law_grids(law))
+
+
+def models_table(models: Sequence[CatalogueModel]) -> Table:
+    """Every model, one a row; what was never published is absent."""
+    rows: list[dict[str, Any]] = []
+    for model in models:
+        row: dict[str, Any] = {
+            "model": model.id,
+            "name": model.name,
+            "organisation": model.organisation,
+            "announced": model.announced,
+        }
+        for field in ("params", "tokens", "train_flop"):
+            row[field] = model.number(field)
+        for field in ("params", "tokens", "train_flop"):
+            row[f"{field}_status"] = model.values[field].status if field in model.values else "unpublished"
+        rows.append(row)
+    cells = [
+        (row["model"], row["announced"][:4], *(_marked(row, field) for field in ("params", "tokens", "train_flop")))
+        for row in rows
+    ]
+    grid = Grid(
+        title="models (? not checked against its source, ~ an estimate of others, - never published)",
+        headers=("model", "year", "N", "D", "training FLOP"),
+        rows=cells,
+        numeric=(False, False, True, True, True),
+    )
+    attribution = sorted({model.attribution for model in models if model.attribution})
+    inputs = {"attribution": attribution}
+    return Table(verb="models", inputs=inputs, columns=MODELS_COLUMNS, rows=rows, warnings=(), grids=lambda: [grid])
+
+
+def model_table(model: CatalogueModel) -> Table:
+    """One model, a row a field."""
+    rows: list[dict[str, Any]] = [
+        {"field": field, "value": value.value, "status": value.status, "source": value.source}
+        if (value := model.values.get(field)) is not None
+        else {"field": field, "value": None, "status": "unpublished", "source": None}
+        for field in FIELDS
+    ]
+    inputs = {
+        "model": model.id,
+        "aliases": list(aliases_of("models", model.id)),
+        "name": model.name,
+        "organisation": model.organisation,
+        "announced": model.announced,
+        "note": model.note,
+        "attribution": model.attribution,
+    }
+    write = {"train_flop": flop}
+    cells = [
+        (row["field"], write.get(str(row["field"]), count)(row["value"]), row["status"], row["source"] or "-")
+        for row in rows
+    ]
+    grids = [
+        Grid(
+            title=f"{model.name} ({model.organisation}, {model.announced})",
+            headers=("field", "value", "status", "source"),
+            rows=cells,
+            numeric=(False, True, False, False),
+        ),
+        _notes("notes", [text for text in (model.note, model.attribution) if text]),
+    ]
+    return Table(verb="models", inputs=inputs, columns=MODEL_COLUMNS, rows=rows, warnings=(), grids=lambda: grids)
+
+
+def _law_grids(law: Law) -> list[Grid]:
+    measure, fitted = law.measure, law.fitted
+    facts = [
+        ("paper", f"{law.authors}, {law.year}, {law.paper}"),
+        ("N counts", law.counts_params.value),
+        ("C counts", law.counts_flop.text),
+        ("D counts", law.counts_tokens),
+        ("loss", f"{measure.unit} on {measure.corpus}, {measure.tokenizer}, context {measure.context or '-'}"),
+        ("bands", "none: no covariance is known" if law.uncertainty is None else law.uncertainty.source),
+    ]
+    for label, pair, write in (
+        ("fitted N", fitted.params, count),
+        ("fitted D", fitted.tokens, count),
+        ("fitted C", fitted.train_flop, flop),
+        ("fitted D/N", fitted.tokens_per_param, count),
+    ):
+        if pair is not None:
+            facts.append((label, f"{write(pair[0])} to {write(pair[1])}"))
+    if law.published_exponents is not None:
+        exponents = law.published_exponents
+        text = f"N* ~ C^{exponents.params:g}, D* ~ C^{exponents.tokens:g} ({exponents.source})"
+        facts.append(("as printed", text))
+    if law.variants:
+        facts.append(("variants", ", ".join(f"{law.id.partition(':')[0]}:{name}" for name in law.variants)))
+    grids = [_plain(f"{law.id}: {law.title}", ("", ""), facts)]
+    for group in law.groups.values():
+        serves = ", ".join(_serves(law, group.name))
+        rows = [(c.symbol, f"{c.value:.10g}", c.unit, c.source or group.source) for c in group.constants]
+        title = f"{group.name}{f' (serves {serves})' if serves else ''}: {group.form.equation}"
+        numeric = (False, True, False, False)
+        grids.append(Grid(title=title, headers=("symbol", "value", "unit", "source"), rows=rows, numeric=numeric))
+    if law.checks:
+        checks = [_check(law, i) for i in range(len(law.checks))]
+        cells = [
+            (
+                c["what"],
+                f"{c['expected']:.4g}",
+                f"{c['value']:.4g}",
+                "yes" if c["holds"] else "no",
+                c["note"] or c["source"],
+            )
+            for c in checks
+        ]
+        headers = ("published value", "paper", "here", "agrees", "source or reason")
+        numeric = (False, True, True, False, False)
+        grids.append(Grid(title="checks", headers=headers, rows=cells, numeric=numeric))
+    return [*grids, _notes("traps", law.traps)] if law.traps else grids
+
+
+def _check(law: Law, i: int) -> dict[str, Any]:
+    check = law.checks[i]
+    at = ", ".join(f"{flop(value)} {key}" for key, value in check.at.items())
+    return {
+        "what": f"{check.take or check.call} at {at} ({check.group})",
+        "expected": check.expected,
+        "value": check.value(law),
+        "rtol": check.rtol,
+        "holds": check.holds(law),
+        "outcome": check.outcome,
+        "source": check.source,
+        "note": check.note,
+    }
+
+
+def _serves(law: Law, group: str) -> list[str]:
+    form = law.groups[group].form
+    roles = {"surface": law.surface, "allocation": law.allocation, "trend": law.trend}
+    return [role for role, served in roles.items() if served is form]
+
+
+def _gives(law: Law) -> list[str]:
+    return [*(["L(N, D)"] if law.surface else []), *(["N*(C)"] if law.allocation else [])]
+
+
+def _marked(row: dict[str, Any], field: str) -> str:
+    mark = {"unverified": "?", "estimate": "~"}.get(row[f"{field}_status"], "")
+    write = flop if field == "train_flop" else count
+    return f"{write(row[field])}{mark}"
+
+
+def _notes(title: str, lines: Sequence[str]) -> Grid:
+    return _plain(title, ("",), [(line,) for line in lines])
+
+
+def _plain(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Grid:
+    return Grid(title=title, headers=headers, rows=rows, numeric=[False] * len(headers))

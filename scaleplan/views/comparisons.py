@@ -1,0 +1,73 @@
+"""Comparisons as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scaleplan.planning.comparison import ComparedOption, Comparison
+from scaleplan.views.plans import accounting_inputs, law_inputs
+from scaleplan.views.table import Grid, Table, band, count, flop, loss, ratio, share
+
+COMPARISON_COLUMNS = (
+    "law",
+    "option",
+    "role",
+    "params",
+    "params_nonembedding",
+    "tokens",
+    "tokens_per_param",
+    "train_flop",
+    "loss",
+    "loss_low",
+    "loss_high",
+    "optimal_flop_same_loss",
+    "wasted_share",
+    "inference_flop_per_token",
+    "inference_relative",
+)
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Options and optima, law after law."""
+    rows = [{key: getattr(row, key) for key in COMPARISON_COLUMNS} | {"law": row.law.id} for row in comparison.rows]
+    laws = list({row.law.id: row.law for row in comparison.rows}.values())
+    inputs = {
+        "flops": comparison.train_flop,
+        "as_trained": comparison.as_trained,
+        "level": comparison.level,
+        **accounting_inputs(comparison.accounting),
+        "laws": [law_inputs(law) for law in laws],
+    }
+    return Table(
+        verb="compare",
+        inputs=inputs,
+        columns=COMPARISON_COLUMNS,
+        rows=rows,
+        warnings=comparison.warnings,
+        grids=lambda: [
+            _grid(comparison, law.id, [row for row in comparison.rows if row.law.id == law.id]) for law in laws
+        ],
+    )
+
+
+def _grid(comparison: Comparison, law: str, rows: Sequence[ComparedOption]) -> Grid:
+    """FLOPs are a column only where they differ; bands only where the law has them."""
+    equal = not comparison.as_trained
+    banded = any(row.loss_low is not None for row in rows)
+    headers = ["option", "N", "D", "D/N"]
+    headers += [] if equal else ["FLOP"]
+    headers += ["loss"] + (["band"] if banded else []) + ["optimal FLOP", "wasted", "inference"]
+    cells: list[list[str]] = []
+    for row in rows:
+        name = row.option.removeprefix(f"{law} ")
+        line = [name, count(row.params), count(row.tokens), ratio(row.tokens_per_param)]
+        line += [] if equal else [flop(row.train_flop)]
+        line += [loss(row.loss)] + ([band(row.loss_low, row.loss_high, loss)] if banded else [])
+        line += [flop(row.optimal_flop_same_loss), share(row.wasted_share), f"{row.inference_relative:.3g}x"]
+        cells.append(line)
+    at = (
+        "as trained"
+        if comparison.train_flop is None or comparison.as_trained
+        else f"at {flop(comparison.train_flop)} FLOP"
+    )
+    return Grid(title=f"{law}: {at}", headers=headers, rows=cells, numeric=[False, *[True] * (len(headers) - 1)])

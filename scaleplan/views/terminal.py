@@ -1,0 +1,108 @@
+"""Grids for the terminal, by rich: as wide as the terminal, in colour where it has colour, never cutting a number.
+
+A grid that does not fit even with its words wrapped is printed as one small list a row instead.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from io import StringIO
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from scaleplan.views.table import Grid
+
+_UNBOUNDED = 100_000
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_LEAST_WORDS = 12
+"""Our choice: a column of words may be wrapped down to twelve characters."""
+
+
+def render(grids: Sequence[Grid], *, terminal: bool) -> str:
+    """The grids as text, one below the other.
+
+    Args:
+        grids: what to show.
+        terminal: whether it goes to standard output, so that its width and colours count; text for a pipe or a
+            file is as wide as it needs to be, unless COLUMNS says otherwise.
+    """
+    live = terminal and sys.stdout.isatty()
+    encoding = (sys.stdout.encoding or "utf-8") if terminal else "utf-8"
+    width = None if live else int(os.environ.get("COLUMNS", "0") or 0) or _UNBOUNDED
+    buffer = _Buffer(encoding)
+    console = Console(file=buffer, width=width or _live_width(), force_terminal=live, highlight=False, emoji=False)
+    for i, grid in enumerate(grids):
+        if i:
+            console.print()
+        _print_grid(console, grid)
+    lines = (line.rstrip() for line in buffer.getvalue().split("\n"))
+    return "\n".join(lines).encode(encoding, "replace").decode(encoding)
+
+
+class _Buffer(StringIO):
+    """Text in memory that tells rich the encoding of where it will end up."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__()
+        self._encoding = encoding
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override] # StringIO declares it a plain attribute
+        return self._encoding
+
+
+def _live_width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+def _print_grid(console: Console, grid: Grid) -> None:
+    if grid.title:
+        console.print(_clean(grid.title), style="bold")
+    if not any(grid.headers) and len(grid.headers) == 1:
+        for (line,) in grid.rows:
+            console.print(Text.assemble("- ", _clean(line)))
+        return
+    if _least_width(grid) > console.width:
+        _print_records(console, grid)
+        return
+    table = RichTable(box=box.SIMPLE_HEAD, show_header=any(grid.headers), pad_edge=False, header_style="dim")
+    for header, numeric in zip(grid.headers, grid.numeric, strict=True):
+        if numeric:
+            table.add_column(_clean(header), justify="right", no_wrap=True, min_width=0)
+        else:
+            table.add_column(_clean(header), overflow="fold")
+    for row in grid.rows:
+        table.add_row(*(_clean(cell) for cell in row))
+    console.print(table)
+
+
+def _least_width(grid: Grid) -> int:
+    """The width below which rich would have to cut a number."""
+    total = 0
+    for i, numeric in enumerate(grid.numeric):
+        cells = [grid.headers[i], *(row[i] for row in grid.rows)]
+        longest = max(len(cell) for cell in cells)
+        total += longest if numeric else min(longest, _LEAST_WORDS)
+    return total + 3 * (len(grid.headers) - 1) + 1
+
+
+def _print_records(console: Console, grid: Grid) -> None:
+    label = max(len(header) for header in grid.headers) + 2
+    for i, row in enumerate(grid.rows):
+        if i:
+            console.print()
+        for header, cell in zip(grid.headers, row, strict=True):
+            console.print(Text.assemble((_clean(header).plain.ljust(label), "dim"), _clean(cell)), soft_wrap=False)
+
+
+def _clean(text: str) -> Text:
+    """User text as it is, never as markup, without control characters that a terminal would obey."""
+    return Text(_CONTROL.sub("�", text))

@@ -1,0 +1,113 @@
+"""Writing a table or a stream to a file or standard output in one of the formats."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, BinaryIO, Literal, TypeAlias, cast
+
+from scaleplan.errors import Notice, UsageError, nearest
+from scaleplan.views import text
+from scaleplan.views.table import Row, Stream, Table
+
+Format: TypeAlias = Literal["table", "json", "ndjson", "csv", "markdown"]
+
+
+def write(result: Table | Stream, *, form: Format, output: str | None, quiet: bool) -> None:
+    """Print a result; its notices go to stderr unless ``quiet`` (and into JSON always).
+
+    Args:
+        result: a table, or a stream, which is written block by block.
+        form: the format.
+        output: a path, replaced only once the whole result is written; ``None`` or ``-`` for standard output.
+        quiet: leave the notices out of stderr.
+    """
+    with _sink(output) as sink:
+        if isinstance(result, Stream) and form in ("table", "markdown"):
+            result = _collected(result)
+        if isinstance(result, Stream):
+            notices = text.write_stream(result, form, sink)
+        else:
+            notices = result.warnings
+            for piece in _table_text(result, form, sink):
+                sink.write(piece.encode("utf-8", "surrogateescape"))
+    _notify(notices, quiet)
+
+
+def write_value(result: Table | Stream, key: str, *, output: str | None, quiet: bool) -> None:
+    """Print the bare value of ``key``: of the first row of a table, of every row of a stream, one a line.
+
+    Raises:
+        UsageError: no such key, with the nearest.
+    """
+    if key not in result.columns:
+        raise UsageError(f"no key {key!r} in the rows of {result.verb}.{nearest(key, result.columns)}")
+    with _sink(output) as sink:
+        if isinstance(result, Table):
+            sink.write(_bare(result.rows[0][key]))
+            notices: Sequence[Notice] = result.warnings
+        else:
+            for block in result.blocks:
+                sink.writelines(map(_bare, text.column_values(block, key)))
+                sink.flush()
+            notices = result.warnings()
+    _notify(notices, quiet)
+
+
+def _bare(value: Any) -> bytes:
+    shown = "null" if value is None else value if isinstance(value, str) else repr(value)
+    return f"{shown}\n".encode("utf-8", "surrogateescape")
+
+
+def _table_text(table: Table, form: Format, sink: BinaryIO) -> Iterator[str]:
+    if form == "json":
+        yield text.json_envelope(table)
+    elif form == "ndjson":
+        yield from text.ndjson_lines(table.rows)
+    elif form == "csv":
+        yield text.csv_text(table.columns, table.rows)
+    elif form == "markdown":
+        yield text.markdown(table.grids())
+    else:
+        from scaleplan.views.terminal import render
+
+        yield render(table.grids(), terminal=sink is sys.stdout.buffer)
+
+
+def _collected(stream: Stream) -> Table:
+    rows: list[Row] = [row for block in stream.blocks for row in text.block_rows(block, stream.columns)]
+    return Table(
+        verb=stream.verb,
+        inputs=stream.inputs,
+        columns=stream.columns,
+        rows=rows,
+        warnings=stream.warnings(),
+        grids=lambda: stream.grids_of(rows),
+    )
+
+
+@contextmanager
+def _sink(output: str | None) -> Generator[BinaryIO]:
+    if output is None or output == "-":
+        sys.stdout.flush()
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    from scaleplan.specs.files import replacing
+
+    with replacing(output) as file:
+        yield file
+
+
+def _notify(notices: Sequence[Notice], quiet: bool) -> None:
+    if quiet:
+        return
+    for notice in notices:
+        print(f"warning: {notice.code}: {notice.message}", file=sys.stderr)
+
+
+def with_inputs(result: Table, **more: Any) -> Table:
+    """The same table with more of its inputs named."""
+    return replace(result, inputs={**cast("dict[str, Any]", result.inputs), **more})
