@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from scaleplan.api import allocate as allocate
     from scaleplan.api import compare as compare
     from scaleplan.api import frontier as frontier
+    from scaleplan.api import law_record as law_record
     from scaleplan.api import list_laws as list_laws
     from scaleplan.api import list_models as list_models
     from scaleplan.api import load_model as load_model
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from scaleplan.errors import ScaleplanError as ScaleplanError
     from scaleplan.errors import UsageError as UsageError
     from scaleplan.laws.law import Law as Law
+    from scaleplan.laws.record import LawRecord as LawRecord
     from scaleplan.planning.comparison import ComparedOption as ComparedOption
     from scaleplan.planning.comparison import Comparison as Comparison
     from scaleplan.planning.comparison import Option as Option
@@ -44,6 +46,7 @@ _WHERE = {
     "InfeasibleError": "scaleplan.errors",
     "InputFileError": "scaleplan.errors",
     "Law": "scaleplan.laws.law",
+    "LawRecord": "scaleplan.laws.record",
     "Notice": "scaleplan.errors",
     "Option": "scaleplan.planning.comparison",
     "Plan": "scaleplan.planning.plan",
@@ -54,6 +57,7 @@ _WHERE = {
     "allocate": "scaleplan.api",
     "compare": "scaleplan.api",
     "frontier": "scaleplan.api",
+    "law_record": "scaleplan.api",
     "list_laws": "scaleplan.api",
     "list_models": "scaleplan.api",
     "load_law": "scaleplan.specs.laws",
@@ -71,6 +75,7 @@ __all__ = [
     "InfeasibleError",
     "InputFileError",
     "Law",
+    "LawRecord",
     "Notice",
     "Option",
     "Plan",
@@ -81,6 +86,7 @@ __all__ = [
     "allocate",
     "compare",
     "frontier",
+    "law_record",
     "list_laws",
     "list_models",
     "load_law",

@@ -9,7 +9,6 @@ as text such as ``70B``, or as arrays.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from scaleplan import units
@@ -24,9 +23,10 @@ from scaleplan.planning.problem import Problem
 from scaleplan.specs.laws import CROSS_CHECK, DEFAULT_LAW, load_law
 
 if TYPE_CHECKING:
+    from scaleplan.laws.record import LawRecord
     from scaleplan.planning.comparison import Comparison, Option
     from scaleplan.planning.frontier import Frontier
-    from scaleplan.planning.prediction import Prediction
+    from scaleplan.planning.prediction import Prediction, RunPrediction
     from scaleplan.specs.checking import FileCheck
     from scaleplan.specs.models import CatalogueModel
 
@@ -184,6 +184,7 @@ def predict_runs(path: str, *, law: LawLike | None = None, level: float = 0.95) 
         InputFileError: the table cannot be used.
         UsageError: as for ``predict``.
     """
+    from scaleplan.planning.prediction import RunPrediction
     from scaleplan.specs.runs import run_blocks
 
     (chosen,) = _laws([law] if law is not None else None, (DEFAULT_LAW,))
@@ -194,14 +195,6 @@ def predict_runs(path: str, *, law: LawLike | None = None, level: float = 0.95) 
         if block.ignored:
             notices = (Notice("ignored_columns", f"columns not used: {', '.join(block.ignored)}."),)
         yield RunPrediction(prediction=with_notice(prediction, notices), names=block.names)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunPrediction:
-    """Predictions of some rows of a table, with the rows' ``run`` names where the table has them."""
-
-    prediction: Prediction
-    names: list[str] | None
 
 
 def frontier(
@@ -230,11 +223,23 @@ def frontier(
     )
 
 
-def list_laws() -> tuple[Law, ...]:
-    """Every law of the presets, by id."""
-    from scaleplan.specs import presets
+def list_laws() -> tuple[LawRecord, ...]:
+    """Every law of the presets, by id, with all that is known of it."""
+    from scaleplan.specs.records import list_records
 
-    return tuple(load_law(name) for name in presets.ids("laws"))
+    return list_records()
+
+
+def law_record(name: str) -> LawRecord:
+    """All that is known of one law: its constants with sources, its traps, its published checks.
+
+    Raises:
+        UsageError: no such law.
+        InputFileError: the law file cannot be used.
+    """
+    from scaleplan.specs.records import load_record
+
+    return load_record(name)
 
 
 def list_models() -> tuple[CatalogueModel, ...]:

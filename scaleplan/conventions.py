@@ -6,8 +6,8 @@ al. 2022 (arXiv 2203.15556) sec. 3 for total parameters and C = 6ND.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class ParamCount(Enum):
@@ -38,8 +38,7 @@ class FlopConvention(Enum):
         return "C = 6 N D, N without embeddings"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LossMeasure:
+class LossMeasure(NamedTuple):
     """What a loss is measured in. Two losses compare only when all of this agrees."""
 
     unit: str

@@ -16,9 +16,7 @@ FLOP_PER_PF_DAY = 8.64e19
 _SUFFIX = {
     "": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12, "p": 1e15, "e": 1e18, "z": 1e21, "y": 1e24,
 }  # fmt: skip
-_NUMBER = re.compile(
-    r"\s*([+-]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)\s*([kKmMbBgGtTpPeEzZyY]?)\s*(.*?)\s*"
-)
+_NUMBER = r"\s*([+-]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)\s*([kKmMbBgGtTpPeEzZyY]?)\s*(.*?)\s*"
 _UNIT_WORDS = {
     "flop": ("flop", "flops"),
     "params": ("params", "parameters"),
@@ -50,9 +48,16 @@ def parse(text: str | float, quantity: str) -> float:
 
 
 def _parse_text(text: str, quantity: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return _parse_with_unit(text, quantity)
+
+
+def _parse_with_unit(text: str, quantity: str) -> float:
     if text.strip().lower().lstrip("+-.") in ("nan", "inf", "infinity"):
         raise UsageError(f"must be a finite number (got {text})")
-    found = _NUMBER.fullmatch(text)
+    found = re.fullmatch(_NUMBER, text)
     if found is None:
         raise UsageError(f"not a number: {text!r}; write 1e24, 70B or 1.5T")
     number, suffix, word = found.groups()

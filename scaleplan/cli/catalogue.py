@@ -18,11 +18,11 @@ def laws(
 ) -> None:
     """List the scaling laws, or show one: what it counts, every constant with its source, its traps."""
     from scaleplan import api
-    from scaleplan.specs.laws import DEFAULT_LAW, load_law
+    from scaleplan.specs.laws import DEFAULT_LAW
     from scaleplan.views.catalogue import law_table, laws_table
     from scaleplan.views.write import write, write_value
 
-    result = laws_table(api.list_laws(), DEFAULT_LAW) if name is None else law_table(load_law(name))
+    result = laws_table(api.list_laws(), DEFAULT_LAW) if name is None else law_table(api.law_record(name))
     if get is not None:
         write_value(result, get, output=output, quiet=quiet)
     else:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from scaleplan.views.write import Format
+from scaleplan.views.formats import Format
 
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")]
 OutputOption = Annotated[

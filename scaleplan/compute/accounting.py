@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from scaleplan.compute.embeddings import EmbeddingMap
 from scaleplan.conventions import FlopConvention, ParamCount
 from scaleplan.ops import Real
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSize:
+class ModelSize(NamedTuple):
     """Both counts of one model's parameters."""
 
     total: Real
@@ -21,12 +20,11 @@ class ModelSize:
         return self.total if count is ParamCount.TOTAL else self.nonembedding
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accounting:
+class Accounting(NamedTuple):
     """How a command counts: which FLOPs, and which shapes are assumed to convert parameter counts."""
 
     flop: FlopConvention = FlopConvention.SIX_ND
-    embeddings: EmbeddingMap = field(default_factory=EmbeddingMap)
+    embeddings: EmbeddingMap = EmbeddingMap()
 
     def size(self, params: Real, count: ParamCount) -> ModelSize:
         """A model known by one count, the other by the assumed shape."""
@@ -45,3 +43,7 @@ class Accounting:
     def size_for(self, train_flop: Real, tokens: Real) -> ModelSize:
         """The model whose training on ``tokens`` costs ``train_flop``."""
         return self.size(train_flop / (6 * tokens), self.flop.param_count)
+
+
+DEFAULT_ACCOUNTING = Accounting()
+"""C = 6ND with embeddings counted, as most laws do."""

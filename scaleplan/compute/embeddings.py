@@ -12,13 +12,12 @@ by the hyperbolic form of Cardano's solution.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scaleplan.ops import Real, asinh, exp, log, sinh
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmbeddingMap:
+class EmbeddingMap(NamedTuple):
     """The shape family assumed where a model's own shape is not known: vocabulary and width / depth."""
 
     vocabulary: float = 32_000.0

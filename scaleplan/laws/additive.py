@@ -14,15 +14,13 @@ and along it alpha A N*^-alpha = beta B D*^-beta, so that L* = E + K C^-g with g
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import NamedTuple
 
 from scaleplan.laws.form import Optimum
 from scaleplan.ops import Real, exp, log, where
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Additive:
+class Additive(NamedTuple):
     """E [loss], A and B [loss], alpha and beta [1] of the additive law."""
 
     E: float
@@ -31,8 +29,8 @@ class Additive:
     alpha: float
     beta: float
 
-    equation: ClassVar[str] = "L(N, D) = E + A / N^alpha + B / D^beta"
-    covariance_of: ClassVar[tuple[str, ...]] = ("ln_A", "ln_B", "ln_E", "alpha", "beta")
+    equation = "L(N, D) = E + A / N^alpha + B / D^beta"
+    covariance_of = ("ln_A", "ln_B", "ln_E", "alpha", "beta")
 
     @property
     def floor(self) -> float:

@@ -1,14 +1,13 @@
 """What a functional form can be asked, and the register of the forms that exist.
 
-A form is a frozen dataclass whose fields are the paper's constants. Adding a form takes one file in this
+A form is a named tuple of the paper's constants. Adding a form takes one file in this
 folder and one line in ``_FORMS``; adding a law of a known form takes only a YAML file in the presets.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast, runtime_checkable
 
 from scaleplan.errors import UsageError, nearest
 
@@ -18,13 +17,13 @@ if TYPE_CHECKING:
 _FORMS = {
     "additive": "scaleplan.laws.additive:Additive",
     "power-rule": "scaleplan.laws.rule:PowerRule",
-    "kaplan-joint-nd": "scaleplan.laws.kaplan:JointND",
-    "kaplan-joint-ns": "scaleplan.laws.kaplan:JointNS",
-    "kaplan-params": "scaleplan.laws.kaplan:ParamsTrend",
-    "kaplan-tokens": "scaleplan.laws.kaplan:TokensTrend",
+    "kaplan-joint-nd": "scaleplan.laws.kaplan_joint:JointND",
+    "kaplan-joint-ns": "scaleplan.laws.kaplan_trends:JointNS",
+    "kaplan-params": "scaleplan.laws.kaplan_trends:ParamsTrend",
+    "kaplan-tokens": "scaleplan.laws.kaplan_trends:TokensTrend",
     "kaplan-compute": "scaleplan.laws.kaplan:ComputeTrend",
     "kaplan-frontier": "scaleplan.laws.kaplan:Frontier",
-    "kaplan-critical-batch": "scaleplan.laws.kaplan:CriticalBatch",
+    "kaplan-critical-batch": "scaleplan.laws.kaplan_trends:CriticalBatch",
 }
 
 
@@ -39,7 +38,7 @@ class Optimum(NamedTuple):
 class Form(Protocol):
     """Any functional form: it can say its equation."""
 
-    equation: ClassVar[str]
+    equation: str
 
 
 @runtime_checkable
@@ -108,7 +107,7 @@ def build_form(name: str, constants: dict[str, float]) -> Form:
         UsageError: no such form, or the constants are not exactly the form's.
     """
     form_class = find_form(name)
-    expected = tuple(f.name for f in fields(cast("Any", form_class)))
+    expected: tuple[str, ...] = cast("Any", form_class)._fields
     missing = [key for key in expected if key not in constants]
     unknown = [key for key in constants if key not in expected]
     if missing or unknown:

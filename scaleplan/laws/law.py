@@ -1,41 +1,18 @@
-"""A law: the forms of one paper with its constants, what they count, where they were fitted, how sure they are."""
+"""A law as the planner uses it: its forms, what they count, where they were fitted, how sure they are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import NamedTuple
 
 from scaleplan.conventions import FlopConvention, LossMeasure, ParamCount
 from scaleplan.errors import UsageError
-from scaleplan.laws.form import AllocationRule, Form, LossSurface, LossTrend
+from scaleplan.laws.form import AllocationRule, LossSurface, LossTrend
 from scaleplan.laws.uncertainty import Uncertainty
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Constant:
-    """One published number: its value, unit, and source where that differs from its group's."""
-
-    symbol: str
-    value: float
-    unit: str
-    source: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """Constants that belong together, as one form."""
-
-    name: str
-    form_name: str
-    form: Form
-    constants: tuple[Constant, ...]
-    source: str
-    note: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FittedRange:
+class FittedRange(NamedTuple):
     """The runs behind a law: (low, high) of parameters as the law counts them, tokens, FLOPs, D/N."""
 
     params: tuple[float, float] | None = None
@@ -45,8 +22,7 @@ class FittedRange:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedExponents:
+class PublishedExponents(NamedTuple):
     """N* ~ C^params and D* ~ C^tokens as the paper prints them."""
 
     params: float
@@ -54,39 +30,7 @@ class PublishedExponents:
     source: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """A published value and the call that should give it.
-
-    ``call`` is a method of the form of ``group``, ``at`` its arguments, ``take`` the field of the answer (for an
-    optimum). ``outcome`` is ``reproduced``, or ``not_reproduced`` where the published constants do not give the
-    published value; then ``note`` says why.
-    """
-
-    group: str
-    call: str
-    at: Mapping[str, float]
-    take: str | None
-    expected: float
-    rtol: float
-    outcome: str
-    source: str
-    note: str | None = None
-
-    def value(self, law: Law) -> float:
-        """What the law's constants give."""
-        answer: Any = getattr(law.groups[self.group].form, self.call)(**self.at)
-        if self.take == "tokens_per_param":
-            return answer.tokens / answer.params
-        return answer if self.take is None else getattr(answer, self.take)
-
-    def holds(self, law: Law) -> bool:
-        """Whether that is the published value within ``rtol``."""
-        return abs(self.value(law) / self.expected - 1) <= self.rtol
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Law:
+class Law(NamedTuple):
     """A scaling law as the planner uses it.
 
     ``surface`` gives loss from parameters and tokens, ``allocation`` the best split of a budget where the paper
@@ -99,22 +43,16 @@ class Law:
     year: int
     authors: str
     paper: str
-    kind: str
     counts_params: ParamCount
     counts_flop: FlopConvention
-    counts_tokens: str
     measure: LossMeasure
     fitted: FittedRange
-    groups: Mapping[str, Group]
     surface: LossSurface | None
     allocation: AllocationRule | None
     trend: LossTrend | None
     uncertainty: Uncertainty | None
     published_exponents: PublishedExponents | None
-    refuses: Mapping[str, str] = field(default_factory=dict[str, str])
-    variants: tuple[str, ...] = ()
-    traps: tuple[str, ...] = ()
-    checks: tuple[Check, ...] = ()
+    refuses: Mapping[str, str] = MappingProxyType({})
 
     def require_surface(self, purpose: str) -> LossSurface:
         """The loss surface.

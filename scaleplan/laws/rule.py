@@ -8,20 +8,18 @@ prefactor, so each preset says where its own comes from.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import NamedTuple
 
 from scaleplan.ops import Real, exp, log
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PowerRule:
+class PowerRule(NamedTuple):
     """k [parameters / FLOP^a] and a [1] of N* = k C^a."""
 
     k: float
     a: float
 
-    equation: ClassVar[str] = "N*(C) = k C^a;  D*(C) = C / (6 N*)"
+    equation = "N*(C) = k C^a;  D*(C) = C / (6 N*)"
 
     def params(self, train_flop: Real) -> Real:
         """N*(C)."""

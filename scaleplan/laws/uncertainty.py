@@ -20,7 +20,7 @@ times and 0.25 to 0.32 at 6 to 20 times the fitted compute. See docs/decisions/0
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scaleplan.laws.student import two_sided_quantile
 from scaleplan.ops import Real, clip_low, log, sqrt
@@ -28,8 +28,7 @@ from scaleplan.ops import Real, clip_low, log, sqrt
 _LN_10 = 2.302585092994046
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Uncertainty:
+class Uncertainty(NamedTuple):
     """Covariance of a law's constants and the allowances that go on top.
 
     ``covariance`` is the symmetric matrix over ``parameters``; ``residual_sd`` is of ln L; ``dof`` the degrees of

@@ -80,7 +80,7 @@ def _for_flop(law: Law, problem: Problem) -> Point:
     if problem.params is not None:
         size = accounting.size(problem.params, ParamCount.TOTAL)
         tokens = accounting.tokens(size, flop)
-        return replace(point_at(law, accounting, size, tokens, "parameters given"), train_flop=flop + 0 * tokens)
+        return point_at(law, accounting, size, tokens, "parameters given")._replace(train_flop=flop + 0 * tokens)
     if problem.tokens is not None:
         size = accounting.size_for(flop, problem.tokens)
         return point_at(law, accounting, size, problem.tokens, "tokens given")

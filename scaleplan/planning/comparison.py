@@ -115,9 +115,8 @@ def compare(
     for law in laws:
         law.require_allowed("compare")
         surface = law.require_surface("a comparison")
-        points = [
-            (o.name, "option", point_at(law, accounting, s, t, "")) for o, (s, t) in zip(options, sizes, strict=True)
-        ]
+        runs = [point_at(law, accounting, size, tokens, "") for size, tokens in sizes]
+        points = [(option.name, "option", run) for option, run in zip(options, runs, strict=True)]
         if law.allocation is not None:
             plan = rule_optimum(law, law.allocation, accounting, optimum_flop)
             point = point_at(law, accounting, plan.size, plan.tokens, "")

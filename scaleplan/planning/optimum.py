@@ -7,7 +7,7 @@ searched for on the same surface, with parameter counts converted by the account
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scaleplan.compute.accounting import Accounting, ModelSize
 from scaleplan.laws.form import AllocationRule, LossSurface, SolvedSurface
@@ -19,8 +19,7 @@ _LN_LARGEST = math.log(1e40)
 """Upper end of searches over ln N where no budget bounds it; our choice, far beyond any model."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class Point(NamedTuple):
     """One run: its size, tokens and FLOPs (in the accounting's convention), its loss, and how it was found."""
 
     size: ModelSize

@@ -10,7 +10,7 @@ from scaleplan.ops import Real
 from scaleplan.planning.problem import Problem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
     """One law's answer to a problem.
 

@@ -33,6 +33,14 @@ class Prediction:
     warnings: tuple[Notice, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPrediction:
+    """Predictions of some rows of a table, with the rows' ``run`` names where the table has them."""
+
+    prediction: Prediction
+    names: list[str] | None
+
+
 def predict(law: Law, params: Real, tokens: Real, *, level: float, accounting: Accounting) -> Prediction:
     """Loss under one law.
 

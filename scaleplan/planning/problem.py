@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from scaleplan.compute.accounting import Accounting
+from scaleplan.compute.accounting import DEFAULT_ACCOUNTING, Accounting
 from scaleplan.errors import UsageError
 from scaleplan.ops import Real, any_true, first_where
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Problem:
     """A budget (``train_flop``, or the ``loss`` to reach), perhaps one side fixed (``params`` or ``tokens``).
 
@@ -22,7 +22,7 @@ class Problem:
     params: Real | None = None
     tokens: Real | None = None
     level: float = 0.95
-    accounting: Accounting = field(default_factory=Accounting)
+    accounting: Accounting = DEFAULT_ACCOUNTING
 
     def __post_init__(self) -> None:
         if (self.train_flop is None) == (self.loss is None):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from scaleplan.errors import InputFileError
 from scaleplan.specs.files import read_document
-from scaleplan.specs.yaml12 import parse
+from scaleplan.specs.yaml12 import merged, parse_parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,8 @@ def check_file(path: str) -> FileCheck:
         return _check_runs(path)
     from scaleplan.specs.budget import BUDGET_SCHEMA, OPTIONS_SCHEMA, read_parsed, schema_of
 
-    document = parse(read_document(path), path if path != "-" else "<stdin>")
+    parts = parse_parts(read_document(path), path if path != "-" else "<stdin>")
+    document = merged(parts)
     schema = schema_of(document)
     if schema == "scaleplan.law/1":
         from scaleplan.specs.law_document import validate
@@ -38,6 +39,8 @@ def check_file(path: str) -> FileCheck:
         gives = [role for role in ("surface", "allocation", "trend") if getattr(law, role) is not None]
         holds = (("law", law.id), ("gives", ", ".join(gives)), ("bands", "yes" if law.uncertainty else "no"))
         return FileCheck(path=path, schema=schema, holds=holds)
+    if len(parts) > 1:
+        raise InputFileError(f"{parts[1].where(())}: a second YAML document; only a law file has one")
     if schema not in (BUDGET_SCHEMA, OPTIONS_SCHEMA):
         got = "missing" if schema is None else f"got {schema!r}"
         known = f"{BUDGET_SCHEMA}, {OPTIONS_SCHEMA} or scaleplan.law/1"

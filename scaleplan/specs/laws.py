@@ -11,11 +11,10 @@ from typing import Any
 from scaleplan.conventions import FlopConvention, LossMeasure, ParamCount
 from scaleplan.errors import UsageError, nearest
 from scaleplan.laws.form import AllocationRule, Form, LossSurface, LossTrend, build_form
-from scaleplan.laws.law import Check, Constant, FittedRange, Group, Law, PublishedExponents
+from scaleplan.laws.law import FittedRange, Law, PublishedExponents
 from scaleplan.laws.uncertainty import Uncertainty
 from scaleplan.specs import presets
-from scaleplan.specs.files import read_document
-from scaleplan.specs.yaml12 import parse
+from scaleplan.specs.yaml12 import merged, parse_parts
 
 DEFAULT_LAW = "besiroglu-2024"
 CROSS_CHECK = ("hoffmann-2022-a1", "hoffmann-2022-a2", "hoffmann-2022-a3", "kaplan-2020")
@@ -29,12 +28,23 @@ def load_law(name: str) -> Law:
         UsageError: no such law or variant.
         InputFileError: the file cannot be used.
     """
+    return build_law(*law_data(name, whole=False))
+
+
+def law_data(name: str, *, whole: bool = True) -> tuple[dict[str, Any], str]:
+    """The validated data of a law's document and the variant asked for; with its traps and checks if ``whole``.
+
+    Raises:
+        UsageError: no such law.
+        InputFileError: the file cannot be used.
+    """
     if looks_like_path(name):
+        from scaleplan.specs.files import read_document
         from scaleplan.specs.law_document import validate
 
-        return build_law(validate(parse(read_document(name), name)))
+        return validate(merged(parse_parts(read_document(name), name))), ""
     base, _, variant = name.partition(":")
-    return build_law(presets.data_of(presets.read("laws", base)), variant)
+    return presets.read("laws", base, whole=whole).data, variant
 
 
 def looks_like_path(name: str) -> bool:
@@ -48,12 +58,7 @@ def build_law(data: dict[str, Any], variant: str = "") -> Law:
     Raises:
         UsageError: no such variant, or constants that are not the form's.
     """
-    variants: dict[str, dict[str, Any]] = data.get("variants", {})
-    if variant and variant not in variants:
-        known = f"it has {', '.join(variants)}" if variants else "it has none"
-        raise UsageError(f"{data['id']} has no variant {variant!r}; {known}.{nearest(variant, variants)}")
-    roles: dict[str, Any] = variants[variant] if variant else data["default"]
-    groups = {name: _group(name, raw) for name, raw in data["groups"].items()}
+    roles = roles_of(data, variant)
     counts = data["counts"]
     return Law(
         id=f"{data['id']}:{variant}" if variant else data["id"],
@@ -61,42 +66,48 @@ def build_law(data: dict[str, Any], variant: str = "") -> Law:
         year=data["year"],
         authors=data["authors"],
         paper=data["paper"],
-        kind=data["kind"],
         counts_params=ParamCount(counts["params"]),
         counts_flop=FlopConvention(counts["flop"]),
-        counts_tokens=counts["tokens"],
         measure=_measure(counts["loss"]),
         fitted=_fitted(data.get("fitted")),
-        groups=groups,
-        surface=_role(groups, roles, "surface", LossSurface),
-        allocation=_role(groups, roles, "allocation", AllocationRule),
-        trend=_role(groups, roles, "trend", LossTrend),
+        surface=_role(data, roles, "surface", LossSurface),
+        allocation=_role(data, roles, "allocation", AllocationRule),
+        trend=_role(data, roles, "trend", LossTrend),
         uncertainty=_uncertainty(data, variant),
         published_exponents=_exponents(data.get("published_exponents")),
         refuses=roles.get("refuses", {}),
-        variants=tuple(variants),
-        traps=tuple(data.get("traps", ())),
-        checks=tuple(_check(raw) for raw in data.get("checks", ())),
     )
 
 
-def _group(name: str, raw: dict[str, Any]) -> Group:
-    constants = tuple(
-        Constant(symbol=symbol, value=float(c["value"]), unit=c["unit"], source=c.get("source"))
-        for symbol, c in raw["constants"].items()
-    )
-    form = build_form(raw["form"], {c.symbol: c.value for c in constants})
-    return Group(
-        name=name, form_name=raw["form"], form=form, constants=constants, source=raw["source"], note=raw.get("note")
-    )
+def roles_of(data: dict[str, Any], variant: str) -> dict[str, Any]:
+    """Which group serves which role, under the default constants or a variant's.
+
+    Raises:
+        UsageError: no such variant.
+    """
+    variants: dict[str, dict[str, Any]] = data.get("variants", {})
+    if variant and variant not in variants:
+        known = f"it has {', '.join(variants)}" if variants else "it has none"
+        raise UsageError(f"{data['id']} has no variant {variant!r}; {known}.{nearest(variant, variants)}")
+    return variants[variant] if variant else data["default"]
 
 
-def _role(groups: dict[str, Group], roles: dict[str, Any], role: str, protocol: Any) -> Any:
+def group_form(raw: dict[str, Any]) -> Form:
+    """The form of a group of constants.
+
+    Raises:
+        UsageError: constants that are not the form's.
+    """
+    return build_form(raw["form"], {symbol: float(c["value"]) for symbol, c in raw["constants"].items()})
+
+
+def _role(data: dict[str, Any], roles: dict[str, Any], role: str, protocol: Any) -> Any:
     if role not in roles:
         return None
-    form: Form = groups[roles[role]].form
+    raw = data["groups"][roles[role]]
+    form = group_form(raw)
     if not isinstance(form, protocol):
-        raise UsageError(f"the form {groups[roles[role]].form_name} cannot serve as {role}")
+        raise UsageError(f"the form {raw['form']} cannot serve as {role}")
     return form
 
 
@@ -136,17 +147,3 @@ def _exponents(raw: dict[str, Any] | None) -> PublishedExponents | None:
     if raw is None:
         return None
     return PublishedExponents(params=float(raw["params"]), tokens=float(raw["tokens"]), source=raw["source"])
-
-
-def _check(raw: dict[str, Any]) -> Check:
-    return Check(
-        group=raw["group"],
-        call=raw["call"],
-        at={key: float(value) for key, value in raw["at"].items()},
-        take=raw.get("take"),
-        expected=float(raw["expected"]),
-        rtol=float(raw["rtol"]),
-        outcome=raw["outcome"],
-        source=raw["source"],
-        note=raw.get("note"),
-    )

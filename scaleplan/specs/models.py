@@ -53,7 +53,7 @@ def load_model(name: str) -> CatalogueModel:
     Raises:
         UsageError: no such model, with the nearest names.
     """
-    return build_model(presets.data_of(presets.read("models", name)))
+    return build_model(presets.read("models", name).data)
 
 
 def list_models() -> tuple[CatalogueModel, ...]:

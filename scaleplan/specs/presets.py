@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from scaleplan.errors import UsageError, nearest
-from scaleplan.specs.yaml12 import Document, parse
+from scaleplan.specs.yaml12 import Document, merged, parse_parts
 
 _ROOT = Path(__file__).resolve().parent.parent / "presets"
 
@@ -30,8 +29,11 @@ def aliases_of(kind: str, preset_id: str) -> tuple[str, ...]:
     return tuple(alias for alias, target in aliases(kind).items() if target == preset_id)
 
 
-def read(kind: str, name: str) -> Document:
+def read(kind: str, name: str, *, whole: bool = True) -> Document:
     """The document of a preset, by id or alias, upper or lower case.
+
+    A preset may hold a second YAML document with what only showing it needs (a law's traps and checks); it is read
+    only when ``whole``.
 
     Raises:
         UsageError: no such preset, with the nearest names.
@@ -45,7 +47,7 @@ def read(kind: str, name: str) -> Document:
         known = (*ids(kind), *aliases(kind))
         singular = kind.removesuffix("s")
         raise UsageError(f"unknown {singular} {name!r}.{nearest(key, known)} `scaleplan {kind}` lists them all.")
-    return _read(path)
+    return _read(path, whole=whole)
 
 
 def starter_budget() -> str:
@@ -61,10 +63,6 @@ def _path(kind: str, key: str) -> Path | None:
 
 
 @cache
-def _read(path: Path) -> Document:
-    return parse(path.read_text(encoding="utf-8"), f"presets/{path.parent.name}/{path.name}")
-
-
-def data_of(document: Document) -> dict[str, Any]:
-    """The mapping at the top of a preset."""
-    return document.data
+def _read(path: Path, *, whole: bool = True) -> Document:
+    text = path.read_text(encoding="utf-8")
+    return merged(parse_parts(text, f"presets/{path.parent.name}/{path.name}", 1000 if whole else 1))

@@ -7,10 +7,8 @@ text), equal keys are an error, and each value's line is kept for error messages
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import yaml
 
@@ -30,8 +28,7 @@ class _Loader(_Base):  # pyright: ignore[reportUntypedBaseClass] # PyYAML comes 
 
 _MAX_NODES = 200_000
 """Our choice: far above any document of ours, far below what nested aliases can blow up to."""
-_INT = re.compile(r"[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NUMBER_CHARACTERS = frozenset("0123456789+-.eE")
 _WORDS: Mapping[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -42,8 +39,7 @@ _WORDS: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A parsed document: its data, its name for messages, and the line of each value by its path."""
 
     name: str
@@ -59,13 +55,30 @@ class Document:
 
 
 def parse(text: str, name: str) -> Document:
-    """Parse one YAML document.
+    """Parse text that holds one YAML document.
 
     Raises:
         InputFileError: not YAML, several documents, a duplicate key, or an alias that contains itself.
     """
+    first, *more = parse_parts(text, name)
+    if more:
+        raise InputFileError(f"{more[0].where(())}: a second YAML document; a file of this kind holds one")
+    return first
+
+
+def parse_parts(text: str, name: str, most: int = 1000) -> list[Document]:
+    """Parse the YAML documents of a text, at most ``most`` of them: what comes after is not even read.
+
+    Raises:
+        InputFileError: not YAML, a duplicate key, or an alias that contains itself.
+    """
+    loader: Any = _Loader(text)
+    parts: list[Document] = []
     try:
-        node: Any = cast("Any", yaml).compose(text, Loader=_Loader)
+        while len(parts) < most and (not parts or loader.check_node()):
+            lines: dict[Path, int] = {}
+            node = loader.get_node() if loader.check_node() else None
+            parts.append(Document(name, _Builder(name, lines).build(node, ()), lines))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
@@ -73,8 +86,31 @@ def parse(text: str, name: str) -> Document:
         raise InputFileError(f"{name}{line}: not valid YAML: {problem}") from None
     except RecursionError:
         raise InputFileError(f"{name}: nested too deeply to be a scaleplan document") from None
-    lines: dict[Path, int] = {}
-    return Document(name, _Builder(name, lines).build(node, ()), lines)
+    finally:
+        loader.dispose()
+    return parts
+
+
+def merged(parts: list[Document]) -> Document:
+    """Documents of one file as one: each adds its keys.
+
+    Raises:
+        InputFileError: a key that an earlier document has, or a document that is not a mapping.
+    """
+    first, *rest = parts
+    if not rest:
+        return first
+    data, lines = dict(cast("dict[str, Any]", first.data)), dict(first.lines)
+    for part in rest:
+        more: Any = part.data
+        if not isinstance(more, dict):
+            raise InputFileError(f"{part.where(())}: must be a mapping of keys to values")
+        for key, value in cast("dict[str, Any]", more).items():
+            if key in data:
+                raise InputFileError(f"{part.where((key,))}: duplicate key {key!r}")
+            data[key] = value
+        lines |= {path: line for path, line in part.lines.items() if path}
+    return Document(first.name, data, lines)
 
 
 class _Builder:
@@ -119,10 +155,21 @@ def scalar(text: str) -> Any:
     """A plain scalar by the YAML 1.2 core schema: null, boolean, integer, float, or else text."""
     if text in _WORDS:
         return _WORDS[text]
-    if _INT.fullmatch(text):
-        if text[:2] in ("0x", "0o"):
-            return int(text, 0)
-        return int(text) if len(text) < 300 else float(text)
-    if _FLOAT.fullmatch(text):
-        return float(text)
+    if text[0] in "+-.0123456789" and _NUMBER_CHARACTERS.issuperset(text):
+        # What is made of these characters and Python reads as a number is what the schema calls one.
+        for read in (int, float) if len(text) < 300 else (float,):
+            try:
+                return read(text)
+            except ValueError:
+                continue
+    if text[:2] in ("0x", "0o"):
+        return _based(text)
     return text
+
+
+def _based(text: str) -> Any:
+    """A hexadecimal or octal integer, or the text where it is none."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        return text

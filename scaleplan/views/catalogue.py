@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scaleplan.laws.law import Law
+from scaleplan.laws.record import LawRecord
 from scaleplan.specs.models import FIELDS, CatalogueModel
 from scaleplan.specs.presets import aliases_of
 from scaleplan.views.plans import law_inputs
@@ -28,7 +29,7 @@ MODELS_COLUMNS = (
 MODEL_COLUMNS = ("field", "value", "status", "source")
 
 
-def laws_table(laws: Sequence[Law], default: str) -> Table:
+def laws_table(records: Sequence[LawRecord], default: str) -> Table:
     """Every law, one a row."""
     rows: list[dict[str, Any]] = [
         {
@@ -36,14 +37,15 @@ def laws_table(laws: Sequence[Law], default: str) -> Table:
             "aliases": ", ".join(aliases_of("laws", law.id)) or None,
             "title": law.title,
             "year": law.year,
-            "kind": law.kind,
+            "kind": record.kind,
             "counts_params": law.counts_params.value,
             "gives": ", ".join(_gives(law)),
             "bands": law.uncertainty is not None,
-            "variants": ", ".join(law.variants) or None,
+            "variants": ", ".join(record.variants) or None,
             "paper": law.paper,
         }
-        for law in laws
+        for record in records
+        for law in (record.law,)
     ]
     cells = [
         (row["law"] + (" *" if row["law"] == default else ""), row["aliases"] or "-", str(row["year"]), row["gives"],
@@ -61,8 +63,9 @@ def laws_table(laws: Sequence[Law], default: str) -> Table:
     )
 
 
-def law_table(law: Law) -> Table:
+def law_table(record: LawRecord) -> Table:
     """One law: what it counts, its constants with sources, its traps and its published checks."""
+    law = record.law
     rows = [
         {
             "group": group.name,
@@ -71,17 +74,17 @@ def law_table(law: Law) -> Table:
             "value": constant.value,
             "unit": constant.unit,
             "source": constant.source or group.source,
-            "serves": ", ".join(_serves(law, group.name)) or None,
+            "serves": ", ".join(_serves(record, group.name)) or None,
         }
-        for group in law.groups.values()
+        for group in record.groups.values()
         for constant in group.constants
     ]
     inputs: dict[str, Any] = law_inputs(law) | {
         "title": law.title,
         "year": law.year,
         "authors": law.authors,
-        "kind": law.kind,
-        "counts_tokens": law.counts_tokens,
+        "kind": record.kind,
+        "counts_tokens": record.counts_tokens,
         "fitted": {
             "params": law.fitted.params,
             "tokens": law.fitted.tokens,
@@ -89,12 +92,14 @@ def law_table(law: Law) -> Table:
             "tokens_per_param": law.fitted.tokens_per_param,
             "source": law.fitted.source,
         },
-        "variants": list(law.variants),
+        "variants": list(record.variants),
         "refuses": dict(law.refuses),
-        "traps": list(law.traps),
-        "checks": [_check(law, i) for i in range(len(law.checks))],
+        "traps": list(record.traps),
+        "checks": [_check(record, i) for i in range(len(record.checks))],
     }
-    return Table(verb="laws", inputs=inputs, columns=LAW_COLUMNS, rows=rows, warnings=(), grids=lambda: _law_grids(law))
+    return Table(
+        verb="laws", inputs=inputs, columns=LAW_COLUMNS, rows=rows, warnings=(), grids=lambda: _law_grids(record)
+    )
 
 
 def models_table(models: Sequence[CatalogueModel]) -> Table:
@@ -161,13 +166,14 @@ def model_table(model: CatalogueModel) -> Table:
     return Table(verb="models", inputs=inputs, columns=MODEL_COLUMNS, rows=rows, warnings=(), grids=lambda: grids)
 
 
-def _law_grids(law: Law) -> list[Grid]:
+def _law_grids(record: LawRecord) -> list[Grid]:
+    law = record.law
     measure, fitted = law.measure, law.fitted
     facts = [
         ("paper", f"{law.authors}, {law.year}, {law.paper}"),
         ("N counts", law.counts_params.value),
         ("C counts", law.counts_flop.text),
-        ("D counts", law.counts_tokens),
+        ("D counts", record.counts_tokens),
         ("loss", f"{measure.unit} on {measure.corpus}, {measure.tokenizer}, context {measure.context or '-'}"),
         ("bands", "none: no covariance is known" if law.uncertainty is None else law.uncertainty.source),
     ]
@@ -183,17 +189,17 @@ def _law_grids(law: Law) -> list[Grid]:
         exponents = law.published_exponents
         text = f"N* ~ C^{exponents.params:g}, D* ~ C^{exponents.tokens:g} ({exponents.source})"
         facts.append(("as printed", text))
-    if law.variants:
-        facts.append(("variants", ", ".join(f"{law.id.partition(':')[0]}:{name}" for name in law.variants)))
+    if record.variants:
+        facts.append(("variants", ", ".join(f"{law.id.partition(':')[0]}:{name}" for name in record.variants)))
     grids = [_plain(f"{law.id}: {law.title}", ("", ""), facts)]
-    for group in law.groups.values():
-        serves = ", ".join(_serves(law, group.name))
+    for group in record.groups.values():
+        serves = ", ".join(_serves(record, group.name))
         rows = [(c.symbol, f"{c.value:.10g}", c.unit, c.source or group.source) for c in group.constants]
         title = f"{group.name}{f' (serves {serves})' if serves else ''}: {group.form.equation}"
         numeric = (False, True, False, False)
         grids.append(Grid(title=title, headers=("symbol", "value", "unit", "source"), rows=rows, numeric=numeric))
-    if law.checks:
-        checks = [_check(law, i) for i in range(len(law.checks))]
+    if record.checks:
+        checks = [_check(record, i) for i in range(len(record.checks))]
         cells = [
             (
                 c["what"],
@@ -207,28 +213,26 @@ def _law_grids(law: Law) -> list[Grid]:
         headers = ("published value", "paper", "here", "agrees", "source or reason")
         numeric = (False, True, True, False, False)
         grids.append(Grid(title="checks", headers=headers, rows=cells, numeric=numeric))
-    return [*grids, _notes("traps", law.traps)] if law.traps else grids
+    return [*grids, _notes("traps", record.traps)] if record.traps else grids
 
 
-def _check(law: Law, i: int) -> dict[str, Any]:
-    check = law.checks[i]
+def _check(record: LawRecord, i: int) -> dict[str, Any]:
+    check = record.checks[i]
     at = ", ".join(f"{flop(value)} {key}" for key, value in check.at.items())
     return {
         "what": f"{check.take or check.call} at {at} ({check.group})",
         "expected": check.expected,
-        "value": check.value(law),
+        "value": check.value(record),
         "rtol": check.rtol,
-        "holds": check.holds(law),
+        "holds": check.holds(record),
         "outcome": check.outcome,
         "source": check.source,
         "note": check.note,
     }
 
 
-def _serves(law: Law, group: str) -> list[str]:
-    form = law.groups[group].form
-    roles = {"surface": law.surface, "allocation": law.allocation, "trend": law.trend}
-    return [role for role, served in roles.items() if served is form]
+def _serves(record: LawRecord, group: str) -> list[str]:
+    return [role for role, name in record.roles.items() if name == group]
 
 
 def _gives(law: Law) -> list[str]:

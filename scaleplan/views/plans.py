@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 from scaleplan.compute.accounting import Accounting
 from scaleplan.conventions import ParamCount
 from scaleplan.errors import Notice
 from scaleplan.laws.law import Law
+from scaleplan.ops import Real
 from scaleplan.planning.plan import Plan
 from scaleplan.views.table import Grid, Row, Stream, Table, band, count, flop, loss, ratio
 
 if TYPE_CHECKING:
-    from scaleplan.api import RunPrediction
     from scaleplan.planning.frontier import Frontier
-    from scaleplan.planning.prediction import Prediction
+    from scaleplan.planning.prediction import Prediction, RunPrediction
 
 PLAN_COLUMNS = (
     "law",
@@ -135,7 +136,7 @@ def allocation_stream(plans: Iterator[Plan]) -> Stream:
     def blocks() -> Iterator[Mapping[str, Any]]:
         plan: Plan | None = first
         while plan is not None:
-            notices.add(plan.warnings)
+            notices.add(plan.warnings, plan.train_flop)
             for each in (plan, *plan.cross_check):
                 block = {key: getattr(each, key) for key in STREAM_COLUMNS}
                 yield {"law": each.law.id, **block} if plan.cross_check else block
@@ -151,7 +152,7 @@ def allocation_stream(plans: Iterator[Plan]) -> Stream:
         columns=columns,
         blocks=blocks(),
         warnings=notices.all,
-        grids_of=lambda rows: [_plain_grid(columns, rows)],
+        grids_of=partial(_plain_grids, columns),
     )
 
 
@@ -192,7 +193,7 @@ def prediction_stream(predictions: Iterator[RunPrediction]) -> Stream:
     def blocks() -> Iterator[Mapping[str, Any]]:
         block: RunPrediction | None = first
         while block is not None:
-            notices.add(block.prediction.warnings)
+            notices.add(block.prediction.warnings, block.prediction.train_flop)
             values = {key: getattr(block.prediction, key) for key in PREDICTION_COLUMNS}
             yield {"run": block.names, **values} if named else values
             block = next(predictions, None)
@@ -203,7 +204,7 @@ def prediction_stream(predictions: Iterator[RunPrediction]) -> Stream:
         columns=columns,
         blocks=blocks(),
         warnings=notices.all,
-        grids_of=lambda rows: [_plain_grid(columns, rows)],
+        grids_of=partial(_plain_grids, columns),
     )
 
 
@@ -318,8 +319,8 @@ def _prediction_inputs(prediction: Prediction) -> dict[str, Any]:
     }
 
 
-def _plain_grid(columns: Sequence[str], rows: Sequence[Row]) -> Grid:
-    """Stream rows as one grid, each column written by what it is."""
+def _plain_grids(columns: Sequence[str], rows: Sequence[Row]) -> list[Grid]:
+    """Stream rows as a grid, each column written by what it is."""
     write: dict[str, Callable[[Any], str]] = {"law": str, "run": str}
     for key in columns:
         if key.startswith("loss"):
@@ -330,12 +331,14 @@ def _plain_grid(columns: Sequence[str], rows: Sequence[Row]) -> Grid:
             write[key] = flop
     short = {"params": "N", "tokens": "D", "tokens_per_param": "D/N", "train_flop": "FLOP"}
     shown = [key for key in columns if key != "params_nonembedding"]
-    return Grid(
-        title=None,
-        headers=[_header(key, short) for key in shown],
-        rows=[[write.get(key, count)(row[key]) for key in shown] for row in rows],
-        numeric=[key not in ("law", "run") for key in shown],
-    )
+    return [
+        Grid(
+            title=None,
+            headers=[_header(key, short) for key in shown],
+            rows=[[write.get(key, count)(row[key]) for key in shown] for row in rows],
+            numeric=[key not in ("law", "run") for key in shown],
+        )
+    ]
 
 
 def _header(key: str, short: Mapping[str, str]) -> str:
@@ -347,16 +350,18 @@ def _header(key: str, short: Mapping[str, str]) -> str:
 
 
 class _NoticeKeeper:
-    """One notice a code over all blocks: the first, with the number of blocks that had it if several did."""
+    """One notice a code over all blocks: that of the block that reaches the largest budget."""
 
     def __init__(self) -> None:
-        self._first: dict[str, Notice] = {}
+        self._kept: dict[str, tuple[float, Notice]] = {}
 
-    def add(self, notices: Sequence[Notice]) -> None:
-        """Take in a block's notices."""
+    def add(self, notices: Sequence[Notice], train_flop: Real) -> None:
+        """Take in the notices of a block and its budgets."""
+        reach = float(cast("Any", train_flop).max())
         for notice in notices:
-            self._first.setdefault(notice.code, notice)
+            if notice.code not in self._kept or reach > self._kept[notice.code][0]:
+                self._kept[notice.code] = (reach, notice)
 
     def all(self) -> list[Notice]:
         """The notices of the whole stream."""
-        return list(self._first.values())
+        return [notice for _, notice in self._kept.values()]

@@ -8,8 +8,7 @@ bands put together; the terminal and Markdown writers print them. They are made 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from scaleplan import units
 from scaleplan.errors import Notice
@@ -17,8 +16,7 @@ from scaleplan.errors import Notice
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
+class Grid(NamedTuple):
     """A titled grid of text. ``numeric`` marks the columns that are numbers: set to the right, never wrapped."""
 
     title: str | None
@@ -27,8 +25,7 @@ class Grid:
     numeric: Sequence[bool]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(NamedTuple):
     """A result ready to be written: the verb it answers, the inputs as resolved, data rows, notices, grids."""
 
     verb: str
@@ -39,8 +36,7 @@ class Table:
     grids: Callable[[], Sequence[Grid]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stream:
+class Stream(NamedTuple):
     """Rows that come in blocks: each block maps every column to an array, a list or one value for all its rows.
 
     ``warnings`` and ``grid_of`` are asked once the blocks are through, so that a notice can speak of all of them.

@@ -5,14 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any, BinaryIO, Literal, TypeAlias, cast
+from typing import Any, BinaryIO
 
 from scaleplan.errors import Notice, UsageError, nearest
 from scaleplan.views import text
+from scaleplan.views.formats import Format
 from scaleplan.views.table import Row, Stream, Table
-
-Format: TypeAlias = Literal["table", "json", "ndjson", "csv", "markdown"]
 
 
 def write(result: Table | Stream, *, form: Format, output: str | None, quiet: bool) -> None:
@@ -106,8 +104,3 @@ def _notify(notices: Sequence[Notice], quiet: bool) -> None:
         return
     for notice in notices:
         print(f"warning: {notice.code}: {notice.message}", file=sys.stderr)
-
-
-def with_inputs(result: Table, **more: Any) -> Table:
-    """The same table with more of its inputs named."""
-    return replace(result, inputs={**cast("dict[str, Any]", result.inputs), **more})

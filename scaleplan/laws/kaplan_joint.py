@@ -1,0 +1,71 @@
+"""Joint law of parameters and dataset size, Kaplan et al. 2020 (arXiv 2001.08361), eq. 1.5 and table 2.
+
+    L(N, D) = [(N_c/N)^(alpha_N/alpha_D) + D_c/D]^alpha_D
+
+N leaves embeddings out. Inside the bracket it is additive, so its optimum under C = 6ND has a closed form.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from scaleplan.laws.form import Optimum
+from scaleplan.ops import Real, exp, log, power, where
+
+
+class JointND(NamedTuple):
+    """L(N, D): N_c [parameters], D_c [tokens], alpha_N, alpha_D [1].
+
+    In the paper D is the size of a dataset trained on with early stopping; used for a single pass it is a
+    reading of ours, and the only form of the paper that ranks sizes at equal compute on one surface.
+    """
+
+    N_c: float
+    D_c: float
+    alpha_N: float
+    alpha_D: float
+
+    equation = "L(N, D) = [(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D"
+    floor = 0.0
+
+    def loss(self, params: Real, tokens: Real) -> Real:
+        """L(N, D)."""
+        return power(self._u(params) + self.D_c / tokens, self.alpha_D)
+
+    def gradient(self, params: Real, tokens: Real) -> tuple[Real, Real]:
+        """(dL/dN, dL/dD)."""
+        u, w = self._u(params), self.D_c / tokens
+        outer = self.alpha_D * power(u + w, self.alpha_D - 1)
+        return -outer * u * self.alpha_N / (self.alpha_D * params), -outer * w / tokens
+
+    def optimum(self, train_flop: Real) -> Optimum:
+        """Least L(N, D) on C = 6ND, N without embeddings: with s = alpha_N/alpha_D, s (N_c/N)^s = D_c/D."""
+        s = self.alpha_N / self.alpha_D
+        params = exp(self._ln_g() + log(train_flop / 6) / (1 + s))
+        tokens = train_flop / (6 * params)
+        return Optimum(params, tokens, self.loss(params, tokens))
+
+    def flop_for_loss(self, loss: Real) -> Real:
+        """Least C = 6ND, N without embeddings, that reaches ``loss``."""
+        s = self.alpha_N / self.alpha_D
+        share = power(loss, 1 / self.alpha_D) / (1 + s)
+        return 6 * self.N_c * power(share, -1 / s) * self.D_c / (s * share)
+
+    def tokens_for_loss(self, params: Real, loss: Real) -> Real:
+        """D with L(N, D) = ``loss``; infinite where N alone does not allow it."""
+        gap = power(loss, 1 / self.alpha_D) - self._u(params)
+        return where(gap > 0, self.D_c / where(gap > 0, gap, 1.0), math.inf)
+
+    def params_for_loss(self, tokens: Real, loss: Real) -> Real:
+        """N with L(N, D) = ``loss``; infinite where D alone does not allow it."""
+        gap = power(loss, 1 / self.alpha_D) - self.D_c / tokens
+        safe = where(gap > 0, gap, 1.0)
+        return where(gap > 0, self.N_c * power(safe, -self.alpha_D / self.alpha_N), math.inf)
+
+    def _u(self, params: Real) -> Real:
+        return power(self.N_c / params, self.alpha_N / self.alpha_D)
+
+    def _ln_g(self) -> float:
+        s = self.alpha_N / self.alpha_D
+        return (math.log(s / self.D_c) + s * math.log(self.N_c)) / (1 + s)

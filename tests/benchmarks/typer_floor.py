@@ -1,0 +1,131 @@
+"""The floor that start-up is measured against: typer alone, with as many commands and options as scaleplan.
+
+Same settings (no rich markup, no pretty exceptions, no completion), the same number of parameters in each command,
+and a body that prints a fixed line. tests/startup checks that the numbers of parameters still agree.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(
+    name="floor",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+    help="The floor.",
+)
+
+Text = Annotated[str | None, typer.Option(metavar="X", help="Some text.")]
+Flag = Annotated[bool, typer.Option(help="A flag.")]
+Words = Annotated[list[str] | None, typer.Option(metavar="X", help="Some words.")]
+Fraction = Annotated[float, typer.Option(metavar="X", help="A fraction.")]
+Form = Annotated[Literal["table", "json", "ndjson", "csv", "markdown"], typer.Option("--format", help="A format.")]
+Place = Annotated[str | None, typer.Argument(metavar="[X]", help="A place.")]
+Places = Annotated[list[str] | None, typer.Argument(metavar="[X]...", help="Places.")]
+
+LINE = '{"schema": "floor/1", "version": "0", "inputs": {}, "rows": [{"params": 1.0}], "warnings": []}'
+
+
+@app.callback()
+def root(version: Annotated[bool, typer.Option("--version", is_eager=True)] = False) -> None:
+    """The floor."""
+
+
+@app.command()
+def allocate(
+    place: Place = None,
+    flops: Text = None,
+    loss: Text = None,
+    params: Text = None,
+    tokens: Text = None,
+    law: Words = None,
+    level: Fraction = 0.95,
+    form: Form = "table",
+    get: Text = None,
+    output: Text = None,
+    quiet: Flag = False,
+) -> None:
+    """Print a fixed line."""
+    print(LINE)
+
+
+@app.command()
+def compare(
+    places: Places = None,
+    flops: Text = None,
+    as_trained: Flag = False,
+    law: Words = None,
+    level: Fraction = 0.95,
+    form: Form = "table",
+    get: Text = None,
+    output: Text = None,
+    quiet: Flag = False,
+) -> None:
+    """Print a fixed line."""
+    print(LINE)
+
+
+@app.command()
+def predict(
+    params: Text = None,
+    tokens: Text = None,
+    runs: Text = None,
+    law: Text = None,
+    level: Fraction = 0.95,
+    form: Form = "table",
+    get: Text = None,
+    output: Text = None,
+    quiet: Flag = False,
+) -> None:
+    """Print a fixed line."""
+    print(LINE)
+
+
+@app.command()
+def frontier(
+    start: Text = None,
+    stop: Text = None,
+    per_decade: Annotated[int, typer.Option(help="A number.")] = 1,
+    law: Words = None,
+    level: Fraction = 0.95,
+    form: Form = "table",
+    get: Text = None,
+    output: Text = None,
+    quiet: Flag = False,
+) -> None:
+    """Print a fixed line."""
+    print(LINE)
+
+
+@app.command()
+def laws(place: Place = None, form: Form = "table", get: Text = None, output: Text = None, quiet: Flag = False) -> None:
+    """Print a fixed line."""
+    print(LINE)
+
+
+@app.command()
+def models(
+    place: Place = None, form: Form = "table", get: Text = None, output: Text = None, quiet: Flag = False
+) -> None:
+    """Print a fixed line."""
+    print(LINE)
+
+
+@app.command()
+def init(place: Place = None, force: Flag = False) -> None:
+    """Print a fixed line."""
+    print(LINE)
+
+
+@app.command()
+def check(place: Place = None, form: Form = "table", output: Text = None, quiet: Flag = False) -> None:
+    """Print a fixed line."""
+    print(LINE)
+
+
+if __name__ == "__main__":
+    app()
