@@ -89,8 +89,7 @@ def allocate(
         level=level,
         accounting=Accounting(flop=laws[0].counts_flop),
     )
-    chosen = law is not None and law != "all"
-    return _plan(laws, problem, skip_silent=not chosen)
+    return _plan(laws, problem, leave_out=law is None or _is_all(law))
 
 
 def allocate_stream(
@@ -135,6 +134,7 @@ def compare(
 
     chosen = [option_from_word(o) if isinstance(o, str) else o for o in options]
     train_flop = None if flops is None else _number("flops", flops)
+    laws_of_file = False
     if file is not None:
         from scaleplan.specs.budget import read_comparison
 
@@ -144,15 +144,21 @@ def compare(
             if spec.budget.flops is None:
                 raise UsageError(f"{file} gives a loss as its budget; a comparison needs FLOPs: add --flops")
             train_flop = spec.budget.flops
+        laws_of_file = not law
         law = law or (spec.law or None)
     if not chosen:
         chosen = [option_from_word(name) for name in COMPARE_OPTIONS]
     if train_flop is None and not as_trained:
         train_flop = COMPARE_FLOP
     laws = _laws(law, COMPARE_LAWS)
-    if law == "all" or (isinstance(law, (list, tuple)) and list(law) == ["all"]):
-        laws = [each for each in laws if each.surface is not None and "compare" not in each.refuses]
-    return compare_options(
+    able = [each for each in laws if each.surface is not None and "compare" not in each.refuses]
+    notices: tuple[Notice, ...] = ()
+    if able and len(able) < len(laws) and (laws_of_file or _is_all(law)):
+        # A budget file's laws also serve its allocation; those that only allocate have nothing to compare with.
+        unable = ", ".join(each.id for each in laws if each not in able)
+        notices = (Notice("cannot_answer", f"left out, having no loss to compare by: {unable}."),)
+        laws = able
+    comparison = compare_options(
         laws,
         chosen,
         train_flop=None if train_flop is None else float(train_flop),
@@ -160,6 +166,7 @@ def compare(
         level=level,
         accounting=Accounting(flop=laws[0].counts_flop),
     )
+    return with_notice(comparison, notices)
 
 
 def predict(*, params: Number, tokens: Number, law: LawLike | None = None, level: float = 0.95) -> Prediction:
@@ -260,9 +267,9 @@ def load_model(name: str) -> CatalogueModel:
     return loaded(name)
 
 
-def _plan(laws: Sequence[Law], problem: Problem, *, skip_silent: bool) -> Plan:
-    """Plan under every law; with ``skip_silent`` a cross-check that cannot answer is left out with a notice."""
-    if not skip_silent:
+def _plan(laws: Sequence[Law], problem: Problem, *, leave_out: bool) -> Plan:
+    """Plan under every law; with ``leave_out`` a cross-check that cannot answer is left out, and a notice says so."""
+    if not leave_out:
         return allocate_all(laws, problem)
     reasons = {each.id: can_answer(each, problem, laws[0]) for each in laws[1:]}
     able = [laws[0], *(each for each in laws[1:] if reasons[each.id] is None)]
@@ -283,8 +290,8 @@ def _laws(law: LawLike | Sequence[LawLike] | None, default: Sequence[str]) -> li
         names: Sequence[LawLike] = default
     else:
         names = [law] if isinstance(law, (str, Law)) else list(law)
-        if "all" in names:
-            names = _all_but_first_default() if list(names) == ["all"] else names
+        if _is_all(law):
+            names = _every_law()
     laws = [each if isinstance(each, Law) else load_law(each) for each in names]
     seen: set[str] = set()
     for each in laws:
@@ -294,7 +301,12 @@ def _laws(law: LawLike | Sequence[LawLike] | None, default: Sequence[str]) -> li
     return laws
 
 
-def _all_but_first_default() -> list[str]:
+def _is_all(law: LawLike | Sequence[LawLike] | None) -> bool:
+    return law == "all" or (isinstance(law, list) and law == ["all"])
+
+
+def _every_law() -> list[str]:
+    """Every preset, the default one first: it makes the plan."""
     from scaleplan.specs import presets
 
     return [DEFAULT_LAW, *(name for name in presets.ids("laws") if name != DEFAULT_LAW)]

@@ -25,8 +25,10 @@ class Problem:
     accounting: Accounting = DEFAULT_ACCOUNTING
 
     def __post_init__(self) -> None:
-        if (self.train_flop is None) == (self.loss is None):
-            raise UsageError("a plan needs exactly one budget: training FLOPs, or the loss to reach")
+        if self.train_flop is None and self.loss is None:
+            raise UsageError("no budget: give training FLOPs or the loss to reach")
+        if self.train_flop is not None and self.loss is not None:
+            raise UsageError("two budgets, training FLOPs and a loss to reach: keep one")
         if self.params is not None and self.tokens is not None:
             raise UsageError("params and tokens are both fixed, which leaves nothing to plan; use predict for the loss")
         check_level(self.level)
