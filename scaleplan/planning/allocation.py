@@ -49,7 +49,7 @@ def allocate(law: Law, problem: Problem) -> Plan:
         tokens=point.tokens,
         tokens_per_param=point.tokens / point.size.total,
         loss=point.loss,
-        warnings=(*law_notices(law, point), *_open_end_notice(law, ends)),
+        warnings=(*law_notices(law, point, problem.accounting), *_open_end_notice(law, ends)),
         **cast("dict[str, Any]", ends),
     )
 

@@ -16,7 +16,7 @@ from scaleplan.errors import Notice, UsageError
 from scaleplan.laws.form import LossSurface
 from scaleplan.laws.law import Law
 from scaleplan.planning.bands import loss_ends
-from scaleplan.planning.notices import extrapolation, measure_notice
+from scaleplan.planning.notices import conversion, extrapolation, measure_notice
 from scaleplan.planning.optimum import Point, point_at, rule_optimum, surface_optimum, surface_optimum_for_loss
 from scaleplan.planning.problem import check_level, check_quantity
 
@@ -124,7 +124,7 @@ def compare(
         points.append((f"{law.id} optimum", "optimum", surface_optimum(law, surface, accounting, optimum_flop)))
         for name, role, point in points:
             rows.append(_row(law, surface, name, role, point, first, level, accounting))
-        notices += _farthest(law, [point for _, _, point in points])
+        notices += _farthest(law, [point for _, _, point in points]) + conversion(law, accounting)
     if any(law.uncertainty is None for law in laws):
         without = ", ".join(law.id for law in laws if law.uncertainty is None)
         notices.append(Notice("no_interval", f"no covariance is known for {without}: band ends are null."))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from scaleplan import units
+from scaleplan.compute.accounting import Accounting
 from scaleplan.errors import Notice
 from scaleplan.laws.law import Law
 from scaleplan.ops import Real
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-def law_notices(law: Law, point: Point) -> tuple[Notice, ...]:
+def law_notices(law: Law, point: Point, accounting: Accounting) -> tuple[Notice, ...]:
     """The notices of one law's answer."""
-    notices = extrapolation(law, point)
+    notices = [*extrapolation(law, point), *conversion(law, accounting)]
     if law.surface is None and law.trend is None:
         notices.append(Notice("no_loss", f"{law.id} is an allocation rule without a loss: its loss is null."))
     if law.uncertainty is None:
@@ -49,6 +50,14 @@ def extrapolation(law: Law, point: Point) -> list[Notice]:
     if not parts:
         return []
     return [Notice("extrapolation", f"beyond the runs that {law.id} was fitted on: {'; '.join(parts)}.")]
+
+
+def conversion(law: Law, accounting: Accounting) -> list[Notice]:
+    """A notice where the law counts FLOPs, and so parameters, otherwise than the command does."""
+    if law.counts_flop is accounting.flop:
+        return []
+    text = f"FLOPs are {accounting.flop.text}; {law.id} counts {law.counts_flop.text}, converted by the"
+    return [Notice("converted", f"{text} {accounting.embeddings.text} where no shape is known.")]
 
 
 def measure_notice(laws: Iterable[Law]) -> list[Notice]:

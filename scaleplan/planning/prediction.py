@@ -64,6 +64,6 @@ def predict(law: Law, params: Real, tokens: Real, *, level: float, accounting: A
         tokens_per_param=tokens / params,
         train_flop=point.train_flop,
         loss=point.loss,
-        warnings=law_notices(law, point),
+        warnings=law_notices(law, point, accounting),
         **loss_ends(law, point, level),
     )
