@@ -32,7 +32,6 @@ def allocate(
     """Split a budget into parameters and tokens, with the loss it reaches and what other laws say."""
     from scaleplan import api
     from scaleplan.errors import UsageError
-    from scaleplan.views.plans import allocation_stream, allocation_table
     from scaleplan.views.write import write, write_value
 
     if budget is None and flops is None and loss is None:
@@ -40,8 +39,12 @@ def allocate(
     if flops == "-":
         if budget is not None or loss is not None:
             raise UsageError("two budgets: --flops - reads them from stdin; give no file and no --loss beside it")
+        from scaleplan.views.streams import allocation_stream
+
         result = allocation_stream(_stream(params, tokens, law, level))
     else:
+        from scaleplan.views.plans import allocation_table
+
         plan = api.allocate(budget, flops=flops, loss=loss, params=params, tokens=tokens, law=law, level=level)
         result = allocation_table(plan)
     if get is not None:

@@ -22,7 +22,7 @@ def frontier(
 ) -> None:
     """Trace optimal parameters, tokens and loss by budget, and their growth for ten times the compute."""
     from scaleplan import api
-    from scaleplan.views.plans import frontier_table
+    from scaleplan.views.frontiers import frontier_table
     from scaleplan.views.write import write, write_value
 
     result = frontier_table(api.frontier(start=start, stop=stop, per_decade=per_decade, law=law, level=level))

@@ -26,7 +26,8 @@ def predict(
     """Predict the loss of one run, or of every run of a table."""
     from scaleplan import api
     from scaleplan.errors import UsageError
-    from scaleplan.views.plans import prediction_stream, prediction_table
+    from scaleplan.views.predictions import prediction_table
+    from scaleplan.views.streams import prediction_stream
     from scaleplan.views.write import write, write_value
 
     if runs is not None:

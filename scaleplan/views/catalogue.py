@@ -9,7 +9,7 @@ from scaleplan.laws.law import Law
 from scaleplan.laws.record import LawRecord
 from scaleplan.specs.models import FIELDS, CatalogueModel
 from scaleplan.specs.presets import aliases_of
-from scaleplan.views.plans import law_inputs
+from scaleplan.views.inputs import law_inputs
 from scaleplan.views.table import Grid, Table, count, flop
 
 LAWS_COLUMNS = ("law", "aliases", "title", "year", "kind", "counts_params", "gives", "bands", "variants", "paper")

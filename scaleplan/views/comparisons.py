@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scaleplan.planning.comparison import ComparedOption, Comparison
-from scaleplan.views.plans import accounting_inputs, law_inputs
+from scaleplan.views.inputs import accounting_inputs, law_inputs
 from scaleplan.views.table import Grid, Table, band, count, flop, loss, ratio, share
 
 COMPARISON_COLUMNS = (
