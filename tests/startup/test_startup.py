@@ -1,0 +1,82 @@
+"""What starting up may load: a command that does not need a heavy library never imports it."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scaleplan.cli import app as program
+
+HEAVY = ("numpy", "scipy", "polars", "rich", "altair", "pandas", "statistics")
+ROOT = Path(__file__).parents[2]
+
+
+def modules_after(*args: str, stdin: str = "") -> set[str]:
+    code = (
+        "import sys, json, atexit\n"
+        f"sys.argv = ['scaleplan', *{list(args)!r}]\n"
+        "atexit.register(lambda: sys.stderr.write('\\n@' + json.dumps(sorted(sys.modules))))\n"
+        "from scaleplan.__main__ import main\nmain()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=stdin, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stderr.rpartition("\n@")[2]))
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--help",),
+        ("allocate", "--help"),
+        ("allocate", "--flops", "1e24", "--format", "json"),
+        ("allocate", "--flops", "1e24", "--format", "csv"),
+        ("allocate", "--flops", "1e24", "--get", "params"),
+        ("allocate", "configs/budgets/frontier-1e24.yaml", "--format", "json"),
+        ("compare", "--format", "json"),
+        ("compare", "configs/options/gopher-budget.yaml", "--format", "markdown"),
+        ("predict", "--params", "70B", "--tokens", "1.4T", "--format", "json"),
+        ("frontier", "--format", "ndjson"),
+        ("laws", "--format", "json"),
+        ("models", "gopher", "--format", "json"),
+    ],
+)
+def test_a_command_for_one_answer_loads_no_heavy_library(args, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    loaded = modules_after(*args)
+    assert not [name for name in HEAVY if name in loaded]
+
+
+def test_help_loads_neither_yaml_nor_the_planner():
+    loaded = modules_after("--help")
+    assert not [name for name in loaded if name.startswith(("yaml", "scaleplan.planning", "scaleplan.laws"))]
+
+
+def test_a_table_loads_rich_and_a_stream_polars_and_nothing_else():
+    assert {name for name in HEAVY if name in modules_after("allocate", "--flops", "1e24")} == {"rich"}
+    streamed = modules_after("allocate", "--flops", "-", "--format", "csv", stdin="1e24\n")
+    assert {name for name in HEAVY if name in streamed} <= {"numpy", "polars", "statistics"}
+
+
+def test_importing_the_package_loads_nothing():
+    code = "import scaleplan, sys; print([n for n in sys.modules if n.startswith('scaleplan.')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_floor_of_the_start_up_benchmark_has_as_many_commands_and_options_as_the_program():
+    spec = importlib.util.spec_from_file_location("typer_floor", ROOT / "tests" / "benchmarks" / "typer_floor.py")
+    floor = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(floor)
+
+    def shape(app):
+        return {
+            info.callback.__name__: len(inspect.signature(info.callback).parameters) for info in app.registered_commands
+        }
+
+    assert shape(floor.app) == shape(program.app)
