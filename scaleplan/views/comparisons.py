@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scaleplan.planning.comparison import ComparedOption, Comparison
 from scaleplan.views.inputs import accounting_inputs, law_inputs
-from scaleplan.views.table import Grid, Table, band, count, flop, loss, ratio, share
+from scaleplan.views.table import Grid, Table, count, flop, loss, ratio, share
 
 COMPARISON_COLUMNS = (
     "law",
@@ -51,23 +51,25 @@ def comparison_table(comparison: Comparison) -> Table:
 
 
 def _grid(comparison: Comparison, law: str, rows: Sequence[ComparedOption]) -> Grid:
-    """FLOPs are a column only where they differ; bands only where the law has them."""
+    """FLOPs are a column only where they differ; bands only where the law has them. Fits 80 columns."""
     equal = not comparison.as_trained
     banded = any(row.loss_low is not None for row in rows)
     headers = ["option", "N", "D", "D/N"]
     headers += [] if equal else ["FLOP"]
-    headers += ["loss"] + (["band"] if banded else []) + ["optimal FLOP", "wasted", "inference"]
+    headers += ["loss"] + (["band"] if banded else []) + ["best C", "wasted", "infer."]
     cells: list[list[str]] = []
     for row in rows:
         name = row.option.removeprefix(f"{law} ")
         line = [name, count(row.params), count(row.tokens), ratio(row.tokens_per_param)]
         line += [] if equal else [flop(row.train_flop)]
-        line += [loss(row.loss)] + ([band(row.loss_low, row.loss_high, loss)] if banded else [])
+        line += [loss(row.loss)] + ([_half_width(row)] if banded else [])
         line += [flop(row.optimal_flop_same_loss), share(row.wasted_share), f"{row.inference_relative:.3g}x"]
         cells.append(line)
-    at = (
-        "as trained"
-        if comparison.train_flop is None or comparison.as_trained
-        else f"at {flop(comparison.train_flop)} FLOP"
-    )
-    return Grid(title=f"{law}: {at}", headers=headers, rows=cells, numeric=[False, *[True] * (len(headers) - 1)])
+    at = "as trained" if comparison.as_trained else f"at {flop(comparison.train_flop)} FLOP"
+    title = f"{law}: {at} (best C: least FLOP for the same loss)"
+    return Grid(title=title, headers=headers, rows=cells, numeric=[False, *[True] * (len(headers) - 1)])
+
+
+def _half_width(row: ComparedOption) -> str:
+    """The band in per cent of the loss; its ends, at full precision, are in the rows."""
+    return "-" if row.loss_high is None else f"±{100 * (row.loss_high / row.loss - 1):.1f}%"

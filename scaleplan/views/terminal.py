@@ -41,8 +41,17 @@ def render(grids: Sequence[Grid], *, terminal: bool) -> str:
         if i:
             console.print()
         _print_grid(console, grid)
-    lines = (line.rstrip() for line in buffer.getvalue().split("\n"))
-    return "\n".join(lines).encode(encoding, "replace").decode(encoding)
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in buffer.getvalue().split("\n")))
+    return _encodable(text.strip("\n") + "\n", encoding)
+
+
+def _encodable(text: str, encoding: str) -> str:
+    """The text with what the terminal cannot show spelt out."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.replace("±", "+-").encode(encoding, "replace").decode(encoding)
+    return text
 
 
 class _Buffer(StringIO):
@@ -73,7 +82,9 @@ def _print_grid(console: Console, grid: Grid) -> None:
     if _least_width(grid) > console.width:
         _print_records(console, grid)
         return
-    table = RichTable(box=box.SIMPLE_HEAD, show_header=any(grid.headers), pad_edge=False, header_style="dim")
+    table = RichTable(
+        box=box.SIMPLE_HEAD, show_header=any(grid.headers), pad_edge=False, padding=(0, 1, 0, 0), header_style="dim"
+    )
     for header, numeric in zip(grid.headers, grid.numeric, strict=True):
         if numeric:
             table.add_column(_clean(header), justify="right", no_wrap=True, min_width=0)
@@ -91,7 +102,7 @@ def _least_width(grid: Grid) -> int:
         cells = [grid.headers[i], *(row[i] for row in grid.rows)]
         longest = max(len(cell) for cell in cells)
         total += longest if numeric else min(longest, _LEAST_WORDS)
-    return total + 3 * (len(grid.headers) - 1) + 1
+    return total + 2 * (len(grid.headers) - 1) + 2
 
 
 def _print_records(console: Console, grid: Grid) -> None:

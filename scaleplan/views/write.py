@@ -103,4 +103,15 @@ def _notify(notices: Sequence[Notice], quiet: bool) -> None:
     if quiet:
         return
     for notice in notices:
-        print(f"warning: {notice.code}: {notice.message}", file=sys.stderr)
+        print(_for_screen(f"warning: {notice.code}: {notice.message}"), file=sys.stderr)
+
+
+def _for_screen(line: str) -> str:
+    """A line as it is for a pipe or file; between words broken to the width of a terminal."""
+    if not sys.stderr.isatty():
+        return line
+    import shutil
+    import textwrap
+
+    width = max(20, shutil.get_terminal_size().columns)
+    return textwrap.fill(line, width, subsequent_indent="  ", break_on_hyphens=False)
