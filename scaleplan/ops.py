@@ -83,6 +83,19 @@ def any_true(condition: Any) -> bool:
     return bool(condition.any()) if hasattr(condition, "any") else bool(condition)
 
 
+def all_true(condition: Any) -> bool:
+    """Whether a condition holds everywhere."""
+    return bool(condition.all()) if hasattr(condition, "all") else bool(condition)
+
+
+def extremes(x: Real) -> tuple[float, float]:
+    """The least and the largest of ``x``."""
+    if is_array(x):
+        values: Any = x
+        return float(values.min()), float(values.max())
+    return float(x), float(x)
+
+
 def first_where(condition: Any, x: Real) -> float:
     """The first value of ``x`` at which the condition holds."""
     if not hasattr(condition, "any"):

@@ -32,7 +32,7 @@ def allocate(
     """Split a budget into parameters and tokens, with the loss it reaches and what other laws say."""
     from scaleplan import api
     from scaleplan.errors import UsageError
-    from scaleplan.views.write import write, write_value
+    from scaleplan.views.write import write
 
     if budget is None and flops is None and loss is None:
         raise UsageError("no budget: give --flops, --loss or a budget file (scaleplan init writes one)")
@@ -47,10 +47,7 @@ def allocate(
 
         plan = api.allocate(budget, flops=flops, loss=loss, params=params, tokens=tokens, law=law, level=level)
         result = allocation_table(plan)
-    if get is not None:
-        write_value(result, get, output=output, quiet=quiet)
-    else:
-        write(result, form=form, output=output, quiet=quiet)
+    write(result, form=form, get=get, output=output, quiet=quiet)
 
 
 def _stream(params: str | None, tokens: str | None, law: list[str] | None, level: float) -> Iterator[Plan]:

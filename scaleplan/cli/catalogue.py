@@ -20,13 +20,10 @@ def laws(
     from scaleplan import api
     from scaleplan.specs.laws import DEFAULT_LAW
     from scaleplan.views.catalogue import law_table, laws_table
-    from scaleplan.views.write import write, write_value
+    from scaleplan.views.write import write
 
     result = laws_table(api.list_laws(), DEFAULT_LAW) if name is None else law_table(api.law_record(name))
-    if get is not None:
-        write_value(result, get, output=output, quiet=quiet)
-    else:
-        write(result, form=form, output=output, quiet=quiet)
+    write(result, form=form, get=get, output=output, quiet=quiet)
 
 
 def models(
@@ -39,10 +36,7 @@ def models(
     """List the published models, or show one. What was never published stays empty."""
     from scaleplan import api
     from scaleplan.views.catalogue import model_table, models_table
-    from scaleplan.views.write import write, write_value
+    from scaleplan.views.write import write
 
     result = models_table(api.list_models()) if name is None else model_table(api.load_model(name))
-    if get is not None:
-        write_value(result, get, output=output, quiet=quiet)
-    else:
-        write(result, form=form, output=output, quiet=quiet)
+    write(result, form=form, get=get, output=output, quiet=quiet)

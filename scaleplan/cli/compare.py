@@ -35,7 +35,7 @@ def compare(
     from scaleplan.errors import UsageError
     from scaleplan.specs.laws import looks_like_path
     from scaleplan.views.comparisons import comparison_table
-    from scaleplan.views.write import write, write_value
+    from scaleplan.views.write import write
 
     words = options or []
     files = [word for word in words if "=" not in word and (looks_like_path(word) or word == "-")]
@@ -50,7 +50,4 @@ def compare(
         level=level,
     )
     result = comparison_table(comparison)
-    if get is not None:
-        write_value(result, get, output=output, quiet=quiet)
-    else:
-        write(result, form=form, output=output, quiet=quiet)
+    write(result, form=form, get=get, output=output, quiet=quiet)

@@ -23,10 +23,7 @@ def frontier(
     """Trace optimal parameters, tokens and loss by budget, and their growth for ten times the compute."""
     from scaleplan import api
     from scaleplan.views.frontiers import frontier_table
-    from scaleplan.views.write import write, write_value
+    from scaleplan.views.write import write
 
     result = frontier_table(api.frontier(start=start, stop=stop, per_decade=per_decade, law=law, level=level))
-    if get is not None:
-        write_value(result, get, output=output, quiet=quiet)
-    else:
-        write(result, form=form, output=output, quiet=quiet)
+    write(result, form=form, get=get, output=output, quiet=quiet)

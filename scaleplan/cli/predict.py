@@ -28,7 +28,7 @@ def predict(
     from scaleplan.errors import UsageError
     from scaleplan.views.predictions import prediction_table
     from scaleplan.views.streams import prediction_stream
-    from scaleplan.views.write import write, write_value
+    from scaleplan.views.write import write
 
     if runs is not None:
         if params is not None or tokens is not None:
@@ -39,7 +39,4 @@ def predict(
         raise UsageError(f"missing {missing}; give both, or a table with --runs")
     else:
         result = prediction_table(api.predict(params=params, tokens=tokens, law=law, level=level))
-    if get is not None:
-        write_value(result, get, output=output, quiet=quiet)
-    else:
-        write(result, form=form, output=output, quiet=quiet)
+    write(result, form=form, get=get, output=output, quiet=quiet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -10,7 +11,7 @@ from scaleplan.conventions import ParamCount
 from scaleplan.errors import InfeasibleError, Notice
 from scaleplan.laws.law import Law
 from scaleplan.laws.uncertainty import Uncertainty
-from scaleplan.ops import Real, any_true, exp, first_where
+from scaleplan.ops import Real, all_true, any_true, exp, first_where
 from scaleplan.planning.bands import Ends, plan_ends
 from scaleplan.planning.notices import joined, law_notices
 from scaleplan.planning.optimum import (
@@ -136,7 +137,7 @@ def _floor_interval(law: Law, level: float) -> str:
 
 def _open_end_notice(law: Law, ends: Ends) -> list[Notice]:
     """A notice where a band has no upper end, since the band of the loss reaches down to what nothing goes below."""
-    open_ends = [name for name, value in ends.items() if value is None or any_true(value != value)]  # noqa: PLR0124
+    open_ends = [name for name, value in ends.items() if value is None or not all_true(value < math.inf)]
     if not open_ends:
         return []
     text = f"the loss band of {law.id} reaches below what any run reaches, so {', '.join(open_ends)} cannot be had."

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Protocol, cast, runtime_checkable
 
 from scaleplan.laws.law import Law
-from scaleplan.ops import Real, exp, log, sqrt
+from scaleplan.ops import Real, all_true, exp, log, sqrt
 from scaleplan.planning.optimum import Point, finite_or_none, surface_optimum
 from scaleplan.planning.problem import Problem
 
@@ -92,7 +92,7 @@ def _split_ends(law: Law, problem: Problem, point: Point, loss_half: Real) -> En
         value, own = value_of(point), times * half
         moved = [0.0 if p is None else log(value_of(p) / value) for p in shifted]
         rises = moved[1] - moved[0] >= 0
-        down, up = (moved[0], moved[1]) if _all(rises) else (moved[1], moved[0])
+        down, up = (moved[0], moved[1]) if all_true(rises) else (moved[1], moved[0])
         known = problem.loss is None or (shifted[0] is not None and shifted[1] is not None)
         ends[f"{name}_low"] = value * exp(-sqrt(own * own + down * down)) if known else None
         ends[f"{name}_high"] = value * exp(sqrt(own * own + up * up)) if known else None
@@ -116,9 +116,5 @@ def _side_ends(law: Law, problem: Problem, point: Point, half: Real) -> Ends:
         ends[f"train_flop_{end}"] = finite_or_none(accounting.train_flop(size, tokens))
         ratio_end = end if free == "tokens" else ("high" if end == "low" else "low")
         ratio = tokens / size.total
-        ends[f"tokens_per_param_{ratio_end}"] = finite_or_none(ratio) if _all(ratio > 0) else None
+        ends[f"tokens_per_param_{ratio_end}"] = finite_or_none(ratio) if all_true(ratio > 0) else None
     return ends
-
-
-def _all(condition: object) -> bool:
-    return bool(condition.all()) if hasattr(condition, "all") else bool(condition)  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from scaleplan.conventions import ParamCount
 from scaleplan.errors import Notice, UsageError
 from scaleplan.laws.form import LossSurface
 from scaleplan.laws.law import Law
+from scaleplan.ops import Real
 from scaleplan.planning.bands import loss_ends
 from scaleplan.planning.notices import conversion, extrapolation, measure_notice
 from scaleplan.planning.optimum import Point, point_at, rule_optimum, surface_optimum, surface_optimum_for_loss
@@ -229,8 +230,8 @@ def _row(
     )
 
 
-def _float(value: object) -> float | None:
-    return None if value is None else float(value)  # type: ignore[arg-type]
+def _float(value: Real | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def _farthest(law: Law, points: Sequence[Point]) -> list[Notice]:

@@ -10,7 +10,7 @@ from scaleplan import units
 from scaleplan.compute.accounting import Accounting
 from scaleplan.errors import Notice
 from scaleplan.laws.law import Law
-from scaleplan.ops import Real
+from scaleplan.ops import extremes
 from scaleplan.planning.optimum import Point
 from scaleplan.planning.plan import Plan
 
@@ -42,7 +42,7 @@ def extrapolation(law: Law, point: Point) -> list[Notice]:
         if fitted is None:
             continue
         low, high = fitted
-        most, least = _extremes(value)
+        least, most = extremes(value)
         if most > high * 1.005:
             parts.append(f"{write(most)} {what} is {_times(most / high)} the largest ({write(high)})")
         if least < low / 1.005:
@@ -88,12 +88,6 @@ def joined(plans: Sequence[Plan]) -> tuple[Notice, ...]:
         for code, notice in first.items()
     ]
     return (*notices, *measure_notice(plan.law for plan in plans))
-
-
-def _extremes(value: Real) -> tuple[float, float]:
-    if hasattr(value, "max"):
-        return float(value.max()), float(value.min())  # type: ignore[union-attr]
-    return float(value), float(value)
 
 
 def _times(ratio: float) -> str:

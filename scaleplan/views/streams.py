@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from scaleplan.errors import Notice
-from scaleplan.ops import Real
+from scaleplan.ops import Real, extremes
 from scaleplan.planning.plan import Plan
 from scaleplan.planning.prediction import RunPrediction
 from scaleplan.views.plans import plan_inputs
@@ -120,7 +120,7 @@ class _NoticeKeeper:
 
     def add(self, notices: Sequence[Notice], train_flop: Real) -> None:
         """Take in the notices of a block and its budgets."""
-        reach = float(cast("Any", train_flop).max())
+        _, reach = extremes(train_flop)
         for notice in notices:
             if notice.code not in self._kept or reach > self._kept[notice.code][0]:
                 self._kept[notice.code] = (reach, notice)

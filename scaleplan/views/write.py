@@ -13,7 +13,7 @@ from scaleplan.views.formats import Format
 from scaleplan.views.table import Row, Stream, Table
 
 
-def write(result: Table | Stream, *, form: Format, output: str | None, quiet: bool) -> None:
+def write(result: Table | Stream, *, form: Format, output: str | None, quiet: bool, get: str | None = None) -> None:
     """Print a result; its notices go to stderr unless ``quiet`` (and into JSON always).
 
     Args:
@@ -21,37 +21,35 @@ def write(result: Table | Stream, *, form: Format, output: str | None, quiet: bo
         form: the format.
         output: a path, replaced only once the whole result is written; ``None`` or ``-`` for standard output.
         quiet: leave the notices out of stderr.
-    """
-    with _sink(output) as sink:
-        if isinstance(result, Stream) and form in ("table", "markdown"):
-            result = _collected(result)
-        if isinstance(result, Stream):
-            notices = text.write_stream(result, form, sink)
-        else:
-            notices = result.warnings
-            for piece in _table_text(result, form, sink):
-                sink.write(piece.encode("utf-8", "surrogateescape"))
-    _notify(notices, quiet)
-
-
-def write_value(result: Table | Stream, key: str, *, output: str | None, quiet: bool) -> None:
-    """Print the bare value of ``key``: of the first row of a table, of every row of a stream, one a line.
+        get: print only the bare value of this key, of the first row of a table or of every row of a stream, one a line.
 
     Raises:
-        UsageError: no such key, with the nearest.
+        UsageError: no such key, with the nearest; or a place that cannot be written.
     """
-    if key not in result.columns:
-        raise UsageError(f"no key {key!r} in the rows of {result.verb}.{nearest(key, result.columns)}")
+    if get is not None and get not in result.columns:
+        raise UsageError(f"no key {get!r} in the rows of {result.verb}.{nearest(get, result.columns)}")
     with _sink(output) as sink:
-        if isinstance(result, Table):
-            sink.write(_bare(result.rows[0][key]))
-            notices: Sequence[Notice] = result.warnings
-        else:
-            for block in result.blocks:
-                sink.writelines(map(_bare, text.column_values(block, key)))
-                sink.flush()
-            notices = result.warnings()
+        notices = _write_values(result, get, sink) if get is not None else _write_rows(result, form, sink)
     _notify(notices, quiet)
+
+
+def _write_rows(result: Table | Stream, form: Format, sink: BinaryIO) -> Sequence[Notice]:
+    if isinstance(result, Stream) and form in ("table", "markdown"):
+        result = _collected(result)
+    if isinstance(result, Stream):
+        return text.write_stream(result, form, sink)
+    sink.writelines(piece.encode("utf-8", "surrogateescape") for piece in _table_text(result, form, sink))
+    return result.warnings
+
+
+def _write_values(result: Table | Stream, key: str, sink: BinaryIO) -> Sequence[Notice]:
+    if isinstance(result, Table):
+        sink.write(_bare(result.rows[0][key]))
+        return result.warnings
+    for block in result.blocks:
+        sink.writelines(map(_bare, text.column_values(block, key)))
+        sink.flush()
+    return result.warnings()
 
 
 def _bare(value: Any) -> bytes:
