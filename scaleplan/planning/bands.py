@@ -90,12 +90,13 @@ def _split_ends(law: Law, problem: Problem, point: Point, loss_half: Real) -> En
     }
     for name, (value_of, times) in read.items():
         value, own = value_of(point), times * half
-        moved = [0.0 if p is None else log(value_of(p) / value) for p in shifted]
-        rises = moved[1] - moved[0] >= 0
-        down, up = (moved[0], moved[1]) if all_true(rises) else (moved[1], moved[0])
-        known = problem.loss is None or (shifted[0] is not None and shifted[1] is not None)
-        ends[f"{name}_low"] = value * exp(-sqrt(own * own + down * down)) if known else None
-        ends[f"{name}_high"] = value * exp(sqrt(own * own + up * up)) if known else None
+        moved = (
+            [0.0, 0.0] if problem.loss is None else [None if p is None else log(value_of(p) / value) for p in shifted]
+        )
+        # What rises with compute has its low end at the low end of C, what falls at the high end.
+        down, up = moved if moved[0] is None or all_true(moved[0] <= 0) else reversed(moved)
+        ends[f"{name}_low"] = None if down is None else value * exp(-sqrt(own * own + down * down))
+        ends[f"{name}_high"] = None if up is None else value * exp(sqrt(own * own + up * up))
     return ends
 
 

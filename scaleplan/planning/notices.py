@@ -91,7 +91,9 @@ def joined(plans: Sequence[Plan]) -> tuple[Notice, ...]:
 
 
 def _times(ratio: float) -> str:
-    return f"{ratio:.3g} times" if ratio < 1e4 else f"{units.flop(ratio)} times"
+    return (
+        f"{ratio:.3g} times" if ratio < 1e3 else f"{ratio:,.0f} times" if ratio < 1e6 else f"{units.flop(ratio)} times"
+    )
 
 
 Noted = TypeVar("Noted", bound="DataclassInstance")
