@@ -9,7 +9,7 @@ as text such as ``70B``, or as arrays.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scaleplan import units
 from scaleplan.compute.accounting import Accounting
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from scaleplan.specs.models import CatalogueModel
 
 LawLike: TypeAlias = "str | Law"
-Number: TypeAlias = "Real | str"
+Number: TypeAlias = "Real | str | Sequence[float]"
 
 COMPARE_FLOP = 5.76e23
-"""Gopher's budget as Hoffmann et al. 2022 give it (table 3 and fig. 4), the budget of Chinchilla."""
+"""Chinchilla's budget, which Hoffmann et al. 2022 call Gopher's (table 3); Gopher's own paper counts 6.31e23."""
 COMPARE_OPTIONS = ("gopher", "chinchilla")
 COMPARE_LAWS = (DEFAULT_LAW, "kaplan-2020")
 
@@ -71,6 +71,8 @@ def allocate(
     """
     numbers = {"flops": flops, "loss": loss, "params": params, "tokens": tokens}
     if budget is not None:
+        if not isinstance(budget, str):  # pyright: ignore[reportUnnecessaryIsInstance] # a slip worth a clear word
+            raise UsageError(f"the first argument is the path of a budget file; write flops={budget}")
         if flops is not None or loss is not None:
             raise UsageError("two budgets: the file gives one and so does flops or loss; keep one")
         from scaleplan.specs.budget import read_budget
@@ -130,9 +132,8 @@ def compare(
         InputFileError: the file cannot be used.
     """
     from scaleplan.planning.comparison import compare as compare_options
-    from scaleplan.specs.options import option_from_word
 
-    chosen = [option_from_word(o) if isinstance(o, str) else o for o in options]
+    chosen = [_option(option) for option in options]
     train_flop = None if flops is None else _number("flops", flops)
     laws_of_file = False
     if file is not None:
@@ -147,7 +148,7 @@ def compare(
         laws_of_file = not law
         law = law or (spec.law or None)
     if not chosen:
-        chosen = [option_from_word(name) for name in COMPARE_OPTIONS]
+        chosen = [_option(name) for name in COMPARE_OPTIONS]
     if train_flop is None and not as_trained:
         train_flop = COMPARE_FLOP
     laws = _laws(law, COMPARE_LAWS)
@@ -269,9 +270,11 @@ def load_model(name: str) -> CatalogueModel:
 
 def _plan(laws: Sequence[Law], problem: Problem, *, leave_out: bool) -> Plan:
     """Plan under every law; with ``leave_out`` a cross-check that cannot answer is left out, and a notice says so."""
-    if not leave_out:
-        return allocate_all(laws, problem)
     reasons = {each.id: can_answer(each, problem, laws[0]) for each in laws[1:]}
+    if not leave_out:
+        for name, why in reasons.items():
+            if why is not None:
+                raise UsageError(f"{name} cannot answer this beside {laws[0].id}: {why}")
     able = [laws[0], *(each for each in laws[1:] if reasons[each.id] is None)]
     plan = allocate_all(able, problem)
     left_out = [f"{name} ({why})" for name, why in reasons.items() if why is not None]
@@ -301,6 +304,34 @@ def _laws(law: LawLike | Sequence[LawLike] | None, default: Sequence[str]) -> li
     return laws
 
 
+def _option(option: str | Option) -> Option:
+    from scaleplan.planning.comparison import Option
+    from scaleplan.specs.options import option_from_word
+
+    if isinstance(option, Option):
+        return option
+    if isinstance(option, str):  # pyright: ignore[reportUnnecessaryIsInstance] # a slip worth a clear word
+        return option_from_word(option)
+    raise UsageError(f"an option is a name, a word such as name=ours,params=30B, or an Option (got {option!r})")
+
+
+def _array(name: str, values: Any) -> Real:
+    """A sequence or array of numbers as an array of floats.
+
+    Raises:
+        UsageError: not numbers, or none at all.
+    """
+    import numpy as np
+
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise UsageError(f"{name}: must be a number or an array of numbers (got {type(values).__name__})") from None
+    if array.size == 0:
+        raise UsageError(f"{name}: an empty array")
+    return array
+
+
 def _is_all(law: LawLike | Sequence[LawLike] | None) -> bool:
     return law == "all" or (isinstance(law, list) and law == ["all"])
 
@@ -314,7 +345,7 @@ def _every_law() -> list[str]:
 
 def _number(name: str, value: Number) -> Real:
     if not isinstance(value, (str, int, float)):
-        return value
+        return _array(name, value)
     try:
         return units.parse(value, "flop" if name == "flops" else name)
     except UsageError as error:

@@ -23,6 +23,7 @@ _UNIT_WORDS = {
     "tokens": ("tokens",),
     "loss": ("nats", "nats/token"),
 }
+_EXAMPLE = {"flop": "1e24 or 10 PF-days", "params": "70B", "tokens": "1.5T", "loss": "2.1"}
 _SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 
@@ -59,14 +60,14 @@ def _parse_with_unit(text: str, quantity: str) -> float:
         raise UsageError(f"must be a finite number (got {text})")
     found = re.fullmatch(_NUMBER, text)
     if found is None:
-        raise UsageError(f"not a number: {text!r}; write 1e24, 70B or 1.5T")
+        raise UsageError(f"not a number: {text!r}; write {_EXAMPLE[quantity]}")
     number, suffix, word = found.groups()
     scale = _SUFFIX[suffix.lower()]
     rest = word.lower()
     if quantity == "flop" and suffix.lower() == "p" and re.fullmatch(r"f(?:lops?)?[-/ ]?d(?:ays?)?", rest):
         scale, rest = FLOP_PER_PF_DAY, ""
     if rest and rest not in _UNIT_WORDS[quantity]:
-        hint = "; write 1e24, 70B or 1.5T, without thousands separators" if "," in text else ""
+        hint = f"; write {_EXAMPLE[quantity]}, without thousands separators" if "," in text else ""
         raise UsageError(f"not a number of {_UNIT_WORDS[quantity][-1]}: {text!r}{hint}")
     return float(number) * scale
 

@@ -29,7 +29,7 @@ def allocate(
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Split a budget into parameters and tokens, with the loss it reaches and what other laws say."""
+    """Split a budget into parameters and tokens."""
     from scaleplan import api
     from scaleplan.errors import UsageError
     from scaleplan.views.write import write

@@ -12,6 +12,7 @@ import typer
 from scaleplan.cli import allocate, catalogue, check, compare, frontier, init, predict
 from scaleplan.errors import InputFileError, ScaleplanError, UsageError
 from scaleplan.version import __version__
+from scaleplan.views.screen import for_stderr
 
 INTERRUPTED = 130
 
@@ -75,7 +76,8 @@ def main() -> NoReturn:
 
 
 def _complain(message: str, code: int) -> int:
-    print(message, file=sys.stderr)
+    for line in message.splitlines():
+        print(for_stderr(line), file=sys.stderr)
     return code
 
 

@@ -16,7 +16,7 @@ def laws(
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """List the scaling laws, or show one: what it counts, every constant with its source, its traps."""
+    """List the scaling laws, or show one with its sources."""
     from scaleplan import api
     from scaleplan.specs.laws import DEFAULT_LAW
     from scaleplan.views.catalogue import law_table, laws_table
@@ -33,7 +33,7 @@ def models(
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """List the published models, or show one. What was never published stays empty."""
+    """List the published models, or show one with its sources."""
     from scaleplan import api
     from scaleplan.views.catalogue import model_table, models_table
     from scaleplan.views.write import write

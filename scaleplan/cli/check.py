@@ -15,7 +15,7 @@ def check(
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Check a file and say what was read from it; every problem is named with its line (exit code 3)."""
+    """Check a file: every problem is named with its line."""
     from scaleplan import api
     from scaleplan.views.checks import check_table
     from scaleplan.views.write import write

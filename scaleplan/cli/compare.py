@@ -13,12 +13,12 @@ def compare(
     options: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[OPTIONS.yaml] [NAME]...",
-            help="An options file, catalogue models, or name=ours,params=30B,tokens=5T. Default: gopher chinchilla.",
+            metavar="[OPTION]...",
+            help="Models, name=ours,params=30B,tokens=5T, or an options file. Default: gopher chinchilla.",
         ),
     ] = None,
     flops: Annotated[
-        str | None, typer.Option(metavar="C", help="The common budget. Default: 5.76e23, Gopher's and Chinchilla's.")
+        str | None, typer.Option(metavar="C", help="The common budget. Default: 5.76e23, Chinchilla's.")
     ] = None,
     as_trained: Annotated[
         bool, typer.Option("--as-trained", help="Keep each option's own tokens instead of equal FLOPs.")
@@ -30,7 +30,7 @@ def compare(
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Compare models at equal training FLOPs with each other and with each law's own optimum."""
+    """Compare models at equal FLOPs, each law's optimum beside them."""
     from scaleplan import api
     from scaleplan.errors import UsageError
     from scaleplan.specs.laws import looks_like_path

@@ -20,7 +20,7 @@ def frontier(
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Trace optimal parameters, tokens and loss by budget, and their growth for ten times the compute."""
+    """Trace the optimal run by budget, and how it grows."""
     from scaleplan import api
     from scaleplan.views.frontiers import frontier_table
     from scaleplan.views.write import write

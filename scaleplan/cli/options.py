@@ -16,7 +16,7 @@ OutputOption = Annotated[
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No warnings on stderr (JSON keeps them).")]
 GetOption = Annotated[
     str | None,
-    typer.Option("--get", metavar="KEY", help="Print only the bare value of KEY, e.g. params, at full precision."),
+    typer.Option("--get", metavar="KEY", help="Print only the value of KEY, a key of the JSON rows, in the first row."),
 ]
 LevelOption = Annotated[float, typer.Option("--level", metavar="FRACTION", help="Coverage of the bands.")]
 LawsOption = Annotated[
@@ -24,7 +24,7 @@ LawsOption = Annotated[
     typer.Option(
         "--law",
         metavar="LAW",
-        help="A preset, NAME:VARIANT, or a law file; repeatable; all for every preset. The first makes the plan.",
+        help="A preset, NAME:VARIANT, or a law file; repeatable; all for every preset.",
     ),
 ]
 LawOption = Annotated[str | None, typer.Option("--law", metavar="LAW", help="A preset, NAME:VARIANT, or a law file.")]

@@ -23,7 +23,7 @@ def predict(
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Predict the loss of one run, or of every run of a table."""
+    """Predict the loss of a run, or of every run of a table."""
     from scaleplan import api
     from scaleplan.errors import UsageError
     from scaleplan.views.predictions import prediction_table

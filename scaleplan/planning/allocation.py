@@ -58,7 +58,8 @@ def allocate(law: Law, problem: Problem) -> Plan:
 def allocate_all(laws: Sequence[Law], problem: Problem) -> Plan:
     """The plan of the first law with the plans of the others as its cross-check; their notices joined."""
     plans = [allocate(law, problem) for law in laws]
-    return replace(plans[0], cross_check=tuple(plans[1:]), warnings=joined(plans))
+    notices = joined([(plan.law, plan.warnings) for plan in plans])
+    return replace(plans[0], cross_check=tuple(plans[1:]), warnings=notices)
 
 
 def can_answer(law: Law, problem: Problem, first: Law) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scaleplan import units
 from scaleplan.compute.accounting import Accounting, ModelSize
 from scaleplan.conventions import ParamCount
 from scaleplan.errors import Notice, UsageError
@@ -17,7 +18,7 @@ from scaleplan.laws.form import LossSurface
 from scaleplan.laws.law import Law
 from scaleplan.ops import Real
 from scaleplan.planning.bands import loss_ends
-from scaleplan.planning.notices import conversion, extrapolation, measure_notice
+from scaleplan.planning.notices import conversion, extrapolation, joined, no_interval
 from scaleplan.planning.optimum import Point, point_at, rule_optimum, surface_optimum, surface_optimum_for_loss
 from scaleplan.planning.problem import check_level, check_quantity
 
@@ -112,7 +113,7 @@ def compare(
     optimum_flop = train_flop if train_flop is not None else flops[0]
     first = sizes[0][0]
     rows: list[ComparedOption] = []
-    notices: list[Notice] = _mode_notices(options, sizes, flops, as_trained)
+    by_law: list[tuple[Law, list[Notice]]] = []
     for law in laws:
         law.require_allowed("compare")
         surface = law.require_surface("a comparison")
@@ -125,18 +126,15 @@ def compare(
         points.append((f"{law.id} optimum", "optimum", surface_optimum(law, surface, accounting, optimum_flop)))
         for name, role, point in points:
             rows.append(_row(law, surface, name, role, point, first, level, accounting))
-        notices += _farthest(law, [point for _, _, point in points]) + conversion(law, accounting)
-    if any(law.uncertainty is None for law in laws):
-        without = ", ".join(law.id for law in laws if law.uncertainty is None)
-        notices.append(Notice("no_interval", f"no covariance is known for {without}: band ends are null."))
-    notices += measure_notice(laws)
+        farthest = max((point for _, _, point in points), key=lambda point: float(point.train_flop))
+        by_law.append((law, [*extrapolation(law, farthest), *conversion(law, accounting), *no_interval(law)]))
     return Comparison(
         rows=tuple(rows),
         train_flop=train_flop,
         as_trained=as_trained,
         accounting=accounting,
         level=level,
-        warnings=tuple(notices),
+        warnings=(*_mode_notices(options, sizes, flops, as_trained), *joined(by_law)),
     )
 
 
@@ -185,10 +183,10 @@ def _mode_notices(
     if as_trained:
         if max(flops) / min(flops) < 1.0001:
             return []
-        spread = ", ".join(f"{o.name} {flop:.4g}" for o, flop in zip(options, flops, strict=True))
+        spread = ", ".join(f"{o.name} {units.flop(flop)}" for o, flop in zip(options, flops, strict=True))
         return [Notice("unequal_flops", f"the options cost different training FLOPs: {spread}.")]
     replaced = [
-        f"{option.name} {option.tokens:.4g} by {tokens:.4g}"
+        f"{option.name} {units.count(option.tokens)} by {units.count(tokens)}"
         for option, (_, tokens) in zip(options, sizes, strict=True)
         if option.tokens is not None and not option.from_catalogue and abs(tokens / option.tokens - 1) > 1e-9
     ]
@@ -232,8 +230,3 @@ def _row(
 
 def _float(value: Real | None) -> float | None:
     return None if value is None else float(value)
-
-
-def _farthest(law: Law, points: Sequence[Point]) -> list[Notice]:
-    """The extrapolation notice of the point with the most compute."""
-    return extrapolation(law, max(points, key=lambda point: float(point.train_flop)))

@@ -87,4 +87,5 @@ def frontier(
                 )
             )
         last.append(points[-1].plan)
-    return Frontier(points=tuple(points), start=start, stop=stop, per_decade=per_decade, warnings=joined(last))
+    notices = joined([(plan.law, plan.warnings) for plan in last])
+    return Frontier(points=tuple(points), start=start, stop=stop, per_decade=per_decade, warnings=notices)

@@ -10,22 +10,19 @@ from scaleplan import units
 from scaleplan.compute.accounting import Accounting
 from scaleplan.errors import Notice
 from scaleplan.laws.law import Law
-from scaleplan.ops import extremes
+from scaleplan.ops import extremes, is_array
 from scaleplan.planning.optimum import Point
-from scaleplan.planning.plan import Plan
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
 def law_notices(law: Law, point: Point, accounting: Accounting) -> tuple[Notice, ...]:
-    """The notices of one law's answer."""
-    notices = [*extrapolation(law, point), *conversion(law, accounting)]
+    """The notices of one law's answer, each beginning with the law's id."""
+    notices = [*extrapolation(law, point), *conversion(law, accounting), *loss_form(law, point)]
     if law.surface is None and law.trend is None:
-        notices.append(Notice("no_loss", f"{law.id} is an allocation rule without a loss: its loss is null."))
-    if law.uncertainty is None:
-        notices.append(Notice("no_interval", f"{law.id} has no covariance: its band ends are null."))
-    return tuple(notices)
+        notices.append(Notice("no_loss", f"{law.id}: an allocation rule, which gives no loss."))
+    return (*notices, *no_interval(law))
 
 
 def extrapolation(law: Law, point: Point) -> list[Notice]:
@@ -44,20 +41,36 @@ def extrapolation(law: Law, point: Point) -> list[Notice]:
         low, high = fitted
         least, most = extremes(value)
         if most > high * 1.005:
-            parts.append(f"{write(most)} {what} is {_times(most / high)} the largest ({write(high)})")
+            parts.append(f"{write(most)} {what} is {_times(most / high)} the most of its runs ({write(high)})")
         if least < low / 1.005:
-            parts.append(f"{write(least)} {what} is {_times(low / least)} below the smallest ({write(low)})")
-    if not parts:
-        return []
-    return [Notice("extrapolation", f"beyond the runs that {law.id} was fitted on: {'; '.join(parts)}.")]
+            parts.append(f"{write(least)} {what} is {_times(low / least)} below the least of its runs ({write(low)})")
+    return [Notice("extrapolation", f"{law.id}: {'; '.join(parts)}.")] if parts else []
 
 
 def conversion(law: Law, accounting: Accounting) -> list[Notice]:
     """A notice where the law counts FLOPs, and so parameters, otherwise than the command does."""
     if law.counts_flop is accounting.flop:
         return []
-    text = f"FLOPs are {accounting.flop.text}; {law.id} counts {law.counts_flop.text}, converted by the"
-    return [Notice("converted", f"{text} {accounting.embeddings.text} where no shape is known.")]
+    text = f"counts {law.counts_flop.text}; converted to {accounting.flop.text}, where no shape is known by the"
+    return [Notice("converted", f"{law.id}: {text} {accounting.embeddings.text}.")]
+
+
+def loss_form(law: Law, point: Point) -> list[Notice]:
+    """A notice where the loss is that of the law's trend, and its surface would say something else."""
+    if not point.on_trend or law.surface is None:
+        return []
+    text = f"{law.id}: the loss is that of its trend along its own frontier"
+    if not is_array(point.tokens):
+        other = law.surface.loss(point.size.counted(law.counts_params), point.tokens)
+        text += f"; its L(N, D), used wherever runs are compared, gives {other:.4f} here"
+    return [Notice("loss_form", f"{text}.")]
+
+
+def no_interval(law: Law) -> list[Notice]:
+    """A notice where the law has no bands."""
+    if law.uncertainty is not None:
+        return []
+    return [Notice("no_interval", f"{law.id}: no covariance is known, so no bands.")]
 
 
 def measure_notice(laws: Iterable[Law]) -> list[Notice]:
@@ -73,27 +86,30 @@ def measure_notice(laws: Iterable[Law]) -> list[Notice]:
     return [Notice("loss_measure", f"losses compare only within one kind of text: {'; '.join(parts)}.")]
 
 
-def joined(plans: Sequence[Plan]) -> tuple[Notice, ...]:
-    """The notices of several laws' plans, one a code: the first in full, the other laws named behind it."""
-    first: dict[str, Notice] = {}
+def joined(notices_of: Sequence[tuple[Law, Sequence[Notice]]]) -> tuple[Notice, ...]:
+    """The notices of several laws, one a code: laws with the same text together, the others named behind it."""
+    first: dict[str, tuple[list[str], str]] = {}
     others: dict[str, list[str]] = {}
-    for plan in plans:
-        for notice in plan.warnings:
-            if notice.code in first:
-                others.setdefault(notice.code, []).append(plan.law.id)
+    for law, notices in notices_of:
+        for notice in notices:
+            text = notice.message.removeprefix(f"{law.id}: ")
+            if notice.code not in first:
+                first[notice.code] = ([law.id], text)
+            elif first[notice.code][1] == text:
+                first[notice.code][0].append(law.id)
             else:
-                first[notice.code] = notice
-    notices = [
-        Notice(code, f"{notice.message} Likewise {', '.join(others[code])}." if code in others else notice.message)
-        for code, notice in first.items()
-    ]
-    return (*notices, *measure_notice(plan.law for plan in plans))
+                others.setdefault(notice.code, []).append(law.id)
+    result: list[Notice] = []
+    for code, (ids, text) in first.items():
+        likewise = f" Likewise {', '.join(others[code])}." if code in others else ""
+        result.append(Notice(code, f"{', '.join(dict.fromkeys(ids))}: {text}{likewise}"))
+    return (*result, *measure_notice(law for law, _ in notices_of))
 
 
 def _times(ratio: float) -> str:
-    return (
-        f"{ratio:.3g} times" if ratio < 1e3 else f"{ratio:,.0f} times" if ratio < 1e6 else f"{units.flop(ratio)} times"
-    )
+    if ratio < 1e3:
+        return f"{ratio:.3g} times"
+    return f"{ratio:,.0f} times" if ratio < 1e6 else f"{units.flop(ratio)} times"
 
 
 Noted = TypeVar("Noted", bound="DataclassInstance")

@@ -27,6 +27,8 @@ class Point(NamedTuple):
     train_flop: Real
     loss: Real | None
     method: str
+    on_trend: bool = False
+    """Whether the loss is the law's trend along its own frontier rather than its surface."""
 
 
 def point_at(law: Law, accounting: Accounting, size: ModelSize, tokens: Real, method: str) -> Point:
@@ -88,7 +90,7 @@ def rule_optimum(law: Law, rule: AllocationRule, accounting: Accounting, train_f
         method += ", budget converted"
     tokens = accounting.tokens(size, train_flop)
     loss = None if law.trend is None else law.trend.loss(own_flop)
-    return Point(size=size, tokens=tokens, train_flop=train_flop, loss=loss, method=method)
+    return Point(size, tokens, train_flop, loss, method, on_trend=loss is not None)
 
 
 def rule_optimum_for_loss(law: Law, rule: AllocationRule, accounting: Accounting, loss: Real) -> Point:
@@ -105,7 +107,7 @@ def rule_optimum_for_loss(law: Law, rule: AllocationRule, accounting: Accounting
     size = accounting.size(params, law.counts_params)
     tokens = own_flop / (6 * params)
     flop = accounting.train_flop(size, tokens)
-    return Point(size=size, tokens=tokens, train_flop=flop, loss=loss + 0.0, method="published allocation N*(C)")
+    return Point(size, tokens, flop, loss + 0.0, "published allocation N*(C)", on_trend=True)
 
 
 def finite_or_none(value: Real) -> Real | None:

@@ -10,7 +10,7 @@ from scaleplan.ops import Real
 from scaleplan.planning.problem import Problem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Plan:
     """One law's answer to a problem.
 
@@ -41,3 +41,7 @@ class Plan:
     loss_high: Real | None = None
     warnings: tuple[Notice, ...] = ()
     cross_check: tuple[Plan, ...] = ()
+
+    def __repr__(self) -> str:
+        numbers = ", ".join(f"{key}={getattr(self, key)!r}" for key in ("train_flop", "params", "tokens", "loss"))
+        return f"Plan(law={self.law.id!r}, {numbers})"

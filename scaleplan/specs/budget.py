@@ -107,32 +107,36 @@ def read_parsed(document: Document) -> tuple[BudgetDocument | OptionsDocument, l
         InputFileError: every problem of the file, with its line.
     """
     model = OptionsDocument if schema_of(document) == OPTIONS_SCHEMA else BudgetDocument
-    spec: BudgetDocument | OptionsDocument = _checked(document, model)
-    options: list[Option] = []
-    problems = _law_problems(document, spec.law)
-    for i, entry in enumerate(spec.compare):
-        if isinstance(entry, OptionSpec):
-            options.append(Option(name=entry.name, params=entry.params, tokens=entry.tokens))
-            continue
-        try:
-            options.append(catalogue_option(entry))
-        except UsageError as error:
-            problems.append(f"{document.where(('compare', i))}: compare.{i}: {error.message}")
+    options, problems = _looked_up(document)
+    try:
+        spec: BudgetDocument | OptionsDocument = _checked(document, model)
+    except InputFileError as error:
+        raise InputFileError([*error.problems, *problems]) from None
     if problems:
         raise InputFileError(problems)
-    return spec, options
+    own = [Option(name=e.name, params=e.params, tokens=e.tokens) for e in spec.compare if isinstance(e, OptionSpec)]
+    return spec, [options[entry] if isinstance(entry, str) else own.pop(0) for entry in spec.compare]
 
 
-def _law_problems(document: Document, names: list[str]) -> list[str]:
+def _looked_up(document: Document) -> tuple[dict[str, Option], list[str]]:
+    """The catalogue models that a document names as options, and its unknown laws and models, one problem each."""
+    raw: Any = document.data
+    data = cast("dict[str, Any]", raw) if isinstance(raw, dict) else {}
+    options: dict[str, Option] = {}
     problems: list[str] = []
-    for i, name in enumerate(names):
-        if name == "all":
-            continue
-        try:
-            load_law(name)
-        except UsageError as error:
-            problems.append(f"{document.where(('law', i))}: law: {error.message}")
-    return problems
+    for key in ("law", "compare"):
+        names: Any = _as_list(data.get(key))
+        for i, name in enumerate(cast("list[Any]", names) if isinstance(names, list) else []):
+            if not isinstance(name, str) or (key == "law" and name == "all"):
+                continue
+            try:
+                if key == "law":
+                    load_law(name)
+                else:
+                    options[name] = catalogue_option(name)
+            except UsageError as error:
+                problems.append(f"{document.where((key, i))}: {key}.{i}: {error.message}")
+    return options, problems
 
 
 def schema_of(document: Document) -> str | None:

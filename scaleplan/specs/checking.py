@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, cast
 
+from scaleplan import units
 from scaleplan.errors import InputFileError
 from scaleplan.specs.files import read_document
 from scaleplan.specs.yaml12 import merged, parse_parts
@@ -36,9 +38,16 @@ def check_file(path: str) -> FileCheck:
         from scaleplan.specs.laws import build_law
 
         law = build_law(validate(document))
-        gives = [role for role in ("surface", "allocation", "trend") if getattr(law, role) is not None]
-        holds = (("law", law.id), ("gives", ", ".join(gives)), ("bands", "yes" if law.uncertainty else "no"))
-        return FileCheck(path=path, schema=schema, holds=holds)
+        form = law.surface or law.allocation
+        assert form is not None
+        constants = ", ".join(f"{symbol} = {value:g}" for symbol, value in cast("Any", form)._asdict().items())
+        lines = [("law", law.id), ("form", form.equation), ("constants", constants)]
+        lines += [("N counts", law.counts_params.value), ("C counts", law.counts_flop.text)]
+        lines += [
+            ("loss", f"{law.measure.unit} on {law.measure.corpus}"),
+            ("bands", "yes" if law.uncertainty else "no"),
+        ]
+        return FileCheck(path=path, schema=schema, holds=tuple(lines))
     if len(parts) > 1:
         raise InputFileError(f"{parts[1].where(())}: a second YAML document; only a law file has one")
     if schema not in (BUDGET_SCHEMA, OPTIONS_SCHEMA):
@@ -49,8 +58,8 @@ def check_file(path: str) -> FileCheck:
     budget = spec.budget
     lines = [("name", spec.name or "-"), ("laws", ", ".join(spec.law) or "the default")]
     if budget is not None:
-        kind = "flops" if budget.flops is not None else "loss"
-        lines.append((kind, f"{budget.flops if budget.flops is not None else budget.loss:g}"))
+        flops = budget.flops
+        lines.append(("loss", f"{budget.loss:g}") if flops is None else ("flops", units.flop(flops)))
     lines.append(("compare", ", ".join(option.name for option in options) or "-"))
     return FileCheck(path=path, schema=schema, holds=tuple(lines))
 

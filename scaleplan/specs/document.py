@@ -58,7 +58,8 @@ def validated(document: Document, model: type[Model]) -> Model:
     try:
         return model.model_validate(cast("Any", data))
     except ValidationError as error:
-        problems = [_problem(document, model, cast("dict[str, Any]", e)) for e in error.errors(include_url=False)]
+        errors = [cast("dict[str, Any]", e) for e in error.errors(include_url=False)]
+        problems = [_problem(document, model, e) for e in errors if not _is_other_branch(e, errors)]
         raise InputFileError(sorted(dict.fromkeys(problems), key=_line_of)) from None
 
 
@@ -75,6 +76,12 @@ def _problem(document: Document, model: type[BaseModel], error: dict[str, Any]) 
     else:
         text = f"{text[0].lower()}{text[1:]} (got {_shown(error['input'])})"
     return f"{document.where(path)}: {field}: {text}"
+
+
+def _is_other_branch(error: dict[str, Any], errors: list[dict[str, Any]]) -> bool:
+    """Whether an error is only that a mapping is not text, where mappings may stand and have problems of their own."""
+    base = error["loc"][:-1]
+    return error["type"] == "string_type" and any(e is not error and e["loc"][: len(base)] == base for e in errors)
 
 
 def _document_path(data: Any, location: tuple[str | int, ...]) -> tuple[str | int, ...]:

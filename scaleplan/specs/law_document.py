@@ -164,7 +164,7 @@ def _role_problems(document: Document, spec: LawSpec) -> list[str]:
 
 
 def _form_problems(document: Document, spec: LawSpec) -> list[str]:
-    from scaleplan.laws.form import build_form
+    from scaleplan.laws.form import build_form, find_form
 
     problems: list[str] = []
     for name, group in spec.groups.items():
@@ -173,7 +173,12 @@ def _form_problems(document: Document, spec: LawSpec) -> list[str]:
         except UsageError as error:
             problems.append(f"{document.where(('groups', name))}: groups.{name}: {error.message}")
             continue
+        in_loss_units = getattr(find_form(group.form), "in_loss_units", ())
         for symbol, constant in group.constants.items():
+            if symbol in in_loss_units and constant.unit != spec.counts.loss.unit:
+                path = ("groups", name, "constants", symbol, "unit")
+                must = f"must be the loss's unit, {spec.counts.loss.unit} (got {constant.unit})"
+                problems.append(f"{document.where(path)}: {'.'.join(path)}: {must}")
             if constant.value <= 0:
                 path = ("groups", name, "constants", symbol, "value")
                 where = f"{document.where(path)}: {'.'.join(path)}"

@@ -44,6 +44,8 @@ def read(kind: str, name: str, *, whole: bool = True) -> Document:
         key = aliases(kind).get(key, key)
         path = _path(kind, key)
     if path is None:
+        path = _by_spelling(kind, key)
+    if path is None:
         known = (*ids(kind), *aliases(kind))
         singular = kind.removesuffix("s")
         raise UsageError(f"unknown {singular} {name!r}.{nearest(key, known)} `scaleplan {kind}` lists them all.")
@@ -53,6 +55,17 @@ def read(kind: str, name: str, *, whole: bool = True) -> Document:
 def starter_budget() -> str:
     """The commented budget that ``scaleplan init`` writes."""
     return (_ROOT / "starter" / "budget.yaml").read_text(encoding="utf-8")
+
+
+def _by_spelling(kind: str, key: str) -> Path | None:
+    """The preset whose id or title is the same letters and digits: ``LLaMA-65B`` is ``LLaMA 65B``."""
+    wanted = "".join(filter(str.isalnum, key))
+    for candidate in ids(kind):
+        data = _read(_ROOT / kind / f"{candidate}.yaml", whole=False).data
+        spellings = (candidate, data.get("name", ""), data.get("title", ""))
+        if wanted and wanted in ("".join(filter(str.isalnum, s.lower())) for s in spellings):
+            return _ROOT / kind / f"{candidate}.yaml"
+    return None
 
 
 def _path(kind: str, key: str) -> Path | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NUMBERS = ("params", "tokens", "train_flop")
+_MOST_PROBLEMS = 20
 _NAMES = {"params": "params", "tokens": "tokens", "flops": "train_flop", "train_flop": "train_flop", "run": "run"}
 
 
@@ -149,6 +150,7 @@ def _numbers(frame: pl.DataFrame, column: str, name: str, first: int) -> NDArray
     if not bad.any():
         return values.to_numpy()
     numbers = values.to_list()
+    problems: list[str] = []
     for i in bad.arg_true().to_list():
         given = text[i]
         try:
@@ -156,7 +158,11 @@ def _numbers(frame: pl.DataFrame, column: str, name: str, first: int) -> NDArray
                 raise UsageError("an empty value where a number should be")
             numbers[i] = units.parse(given, quantity)
         except UsageError as error:
-            raise InputFileError(f"{name}:{first + i}: {column}: {error.message}") from None
+            problems.append(f"{name}:{first + i}: {column}: {error.message}")
+    if problems:
+        shown = problems[:_MOST_PROBLEMS]
+        more = len(problems) - len(shown)
+        raise InputFileError([*shown, f"{name}: and {more} more such values"] if more else shown)
     import numpy as np
 
     return np.array(numbers)

@@ -118,14 +118,19 @@ def models_table(models: Sequence[CatalogueModel]) -> Table:
             row[f"{field}_status"] = model.values[field].status if field in model.values else "unpublished"
         rows.append(row)
     cells = [
-        (row["model"], row["announced"][:4], *(_marked(row, field) for field in ("params", "tokens", "train_flop")))
+        (
+            row["model"],
+            ", ".join(aliases_of("models", row["model"])) or "-",
+            row["announced"][:4],
+            *(_marked(row, field) for field in ("params", "tokens", "train_flop")),
+        )
         for row in rows
     ]
     grid = Grid(
         title="models (? not checked against its source, ~ an estimate of others, - never published)",
-        headers=("model", "year", "N", "D", "training FLOP"),
+        headers=("model", "alias", "year", "N", "D", "FLOP"),
         rows=cells,
-        numeric=(False, False, True, True, True),
+        numeric=(False, False, False, True, True, True),
     )
     attribution = sorted({model.attribution for model in models if model.attribution})
     inputs = {"attribution": attribution}
@@ -205,7 +210,7 @@ def _law_grids(record: LawRecord) -> list[Grid]:
                 c["what"],
                 f"{c['expected']:.4g}",
                 f"{c['value']:.4g}",
-                "yes" if c["holds"] else "no",
+                f"{'yes' if c['holds'] else 'no'}, to {100 * c['rtol']:g}%",
                 c["note"] or c["source"],
             )
             for c in checks

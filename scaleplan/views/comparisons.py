@@ -66,8 +66,9 @@ def _grid(comparison: Comparison, law: str, rows: Sequence[ComparedOption]) -> G
         line += [flop(row.optimal_flop_same_loss), share(row.wasted_share), f"{row.inference_relative:.3g}x"]
         cells.append(line)
     at = "as trained" if comparison.as_trained else f"at {flop(comparison.train_flop)} FLOP"
-    title = f"{law}: {at} (best C: least FLOP for the same loss)"
-    return Grid(title=title, headers=headers, rows=cells, numeric=[False, *[True] * (len(headers) - 1)])
+    note = "best C: least FLOP for the same loss; wasted: 1 - best C / FLOP; infer.: FLOP per token against the first"
+    numeric = [False, *[True] * (len(headers) - 1)]
+    return Grid(title=f"{law}: {at}, FLOP = 6ND", headers=headers, rows=cells, numeric=numeric, note=note)
 
 
 def _half_width(row: ComparedOption) -> str:

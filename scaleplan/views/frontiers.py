@@ -57,11 +57,12 @@ def frontier_table(frontier: Frontier) -> Table:
 def _frontier_grid(law: Law, rows: Sequence[Row]) -> Grid:
     nonembedding = law.counts_params is ParamCount.NONEMBEDDING
     size = "params_nonembedding" if nonembedding else "params"
-    headers = ("FLOP", "N w/o emb." if nonembedding else "N", "D", "D/N", "loss", "N x", "D x")
+    headers = ("FLOP", "N", *(("w/o emb.",) if nonembedding else ()), "D", "D/N", "loss", "N x", "D x")
     cells = [
         (
             flop(row["train_flop"]),
-            count(row[size]),
+            count(row["params"]),
+            *((count(row[size]),) if nonembedding else ()),
             count(row["tokens"]),
             ratio(row["tokens_per_param"]),
             loss(row["loss"]),
@@ -71,7 +72,7 @@ def _frontier_grid(law: Law, rows: Sequence[Row]) -> Grid:
         for row in rows
     ]
     published = law.published_exponents
-    text = f"{law.id}: growth (N x, D x) for ten times the compute"
+    text = f"{law.id}: growth (N x{', without embeddings' if nonembedding else ''}, D x) for ten times the compute"
     if published is not None:
         text += f"; by the printed exponents {10**published.params:.2f} and {10**published.tokens:.2f}"
     return Grid(title=text, headers=headers, rows=cells, numeric=[True] * len(headers))

@@ -25,15 +25,15 @@ def prediction_table(prediction: Prediction) -> Table:
     row = {key: getattr(prediction, key) for key in PREDICTION_COLUMNS}
     level = prediction.level
     lines = [
-        ("parameters", count(row["params"]), ""),
-        ("tokens", count(row["tokens"]), ""),
-        ("tokens per parameter", ratio(row["tokens_per_param"]), ""),
-        ("training FLOP", flop(row["train_flop"]), ""),
+        ("parameters", count(row["params"]), "-"),
+        ("tokens", count(row["tokens"]), "-"),
+        ("tokens per parameter", ratio(row["tokens_per_param"]), "-"),
+        ("training FLOP", flop(row["train_flop"]), "-"),
         (f"loss [{prediction.law.measure.unit}]", loss(row["loss"]), band(row["loss_low"], row["loss_high"], loss)),
     ]
     grid = Grid(
         title=f"{prediction.law.id}: loss of one run",
-        headers=("", "value", f"{level:.4g} band"),
+        headers=("", "value", f"{level * 100:.4g} % band"),
         rows=lines,
         numeric=(False, True, True),
     )

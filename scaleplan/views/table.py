@@ -17,12 +17,16 @@ Row = Mapping[str, Any]
 
 
 class Grid(NamedTuple):
-    """A titled grid of text. ``numeric`` marks the columns that are numbers: set to the right, never wrapped."""
+    """A titled grid of text.
+
+    ``numeric`` marks the columns that are numbers: set to the right, never wrapped. ``note`` explains the headings.
+    """
 
     title: str | None
     headers: Sequence[str]
     rows: Sequence[Sequence[str]]
     numeric: Sequence[bool]
+    note: str | None = None
 
 
 class Table(NamedTuple):

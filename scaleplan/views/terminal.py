@@ -20,8 +20,8 @@ from scaleplan.views.table import Grid
 
 _UNBOUNDED = 100_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_LEAST_WORDS = 12
-"""Our choice: a column of words may be wrapped down to twelve characters."""
+_LONGEST_WORD = 24
+"""Our choice: a word longer than that, a path or address, may be broken."""
 
 
 def render(grids: Sequence[Grid], *, terminal: bool) -> str:
@@ -79,33 +79,56 @@ def _print_grid(console: Console, grid: Grid) -> None:
         for (line,) in grid.rows:
             console.print(Text.assemble("- ", _clean(line)))
         return
-    if _least_width(grid) > console.width:
+    if _least_width(grid) <= console.width:
+        _print_table(console, grid)
+    elif _least_width(flipped := _flipped(grid)) <= console.width:
+        _print_table(console, flipped)
+    else:
         _print_records(console, grid)
-        return
+    if grid.note:
+        console.print(_clean(grid.note), style="dim")
+
+
+def _print_table(console: Console, grid: Grid) -> None:
     table = RichTable(
         box=box.SIMPLE_HEAD, show_header=any(grid.headers), pad_edge=False, padding=(0, 1, 0, 0), header_style="dim"
     )
-    for header, numeric in zip(grid.headers, grid.numeric, strict=True):
+    for header, numeric, least in zip(grid.headers, grid.numeric, _least_widths(grid), strict=True):
         if numeric:
-            table.add_column(_clean(header), justify="right", no_wrap=True, min_width=0)
+            table.add_column(_clean(header), justify="right", no_wrap=True)
         else:
-            table.add_column(_clean(header), overflow="fold")
+            table.add_column(_clean(header), overflow="fold", min_width=least)
     for row in grid.rows:
         table.add_row(*(_clean(cell) for cell in row))
     console.print(table)
 
 
-def _least_width(grid: Grid) -> int:
-    """The width below which rich would have to cut a number."""
-    total = 0
+def _least_widths(grid: Grid) -> list[int]:
+    """The width of each column below which rich would have to cut a number or break an identifier."""
+    widths: list[int] = []
     for i, numeric in enumerate(grid.numeric):
         cells = [grid.headers[i], *(row[i] for row in grid.rows)]
-        longest = max(len(cell) for cell in cells)
-        total += longest if numeric else min(longest, _LEAST_WORDS)
-    return total + 2 * (len(grid.headers) - 1) + 2
+        if numeric:
+            widths.append(max(len(cell) for cell in cells))
+        else:
+            words = (len(word) for cell in cells for word in cell.split())
+            widths.append(min(max(words, default=0), _LONGEST_WORD))
+    return widths
+
+
+def _least_width(grid: Grid) -> int:
+    return sum(_least_widths(grid)) + 2 * (len(grid.headers) - 1) + 2
+
+
+def _flipped(grid: Grid) -> Grid:
+    """The grid with its rows as columns, under the names in its first column."""
+    headers = [grid.headers[0], *(row[0] for row in grid.rows)]
+    rows = [[grid.headers[i], *(row[i] for row in grid.rows)] for i in range(1, len(grid.headers))]
+    return Grid(title=grid.title, headers=headers, rows=rows, numeric=[False, *[True] * len(grid.rows)])
 
 
 def _print_records(console: Console, grid: Grid) -> None:
+    console.print()
     label = max(len(header) for header in grid.headers) + 2
     for i, row in enumerate(grid.rows):
         if i:

@@ -123,6 +123,7 @@ def _markdown_grid(grid: Grid) -> str:
     lines.append(f"| {' | '.join(_markdown_cell(header) for header in grid.headers)} |")
     lines.append(f"| {' | '.join('---:' if numeric else '---' for numeric in grid.numeric)} |")
     lines += [f"| {' | '.join(_markdown_cell(cell) for cell in row)} |" for row in grid.rows]
+    lines += [f"\n{_markdown_cell(grid.note)}"] if grid.note else []
     return "\n".join(lines) + "\n"
 
 

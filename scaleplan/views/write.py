@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 from scaleplan.errors import Notice, UsageError, nearest
 from scaleplan.views import text
 from scaleplan.views.formats import Format
+from scaleplan.views.screen import for_stderr
 from scaleplan.views.table import Row, Stream, Table
 
 
@@ -27,7 +28,8 @@ def write(result: Table | Stream, *, form: Format, output: str | None, quiet: bo
         UsageError: no such key, with the nearest; or a place that cannot be written.
     """
     if get is not None and get not in result.columns:
-        raise UsageError(f"no key {get!r} in the rows of {result.verb}.{nearest(get, result.columns)}")
+        hint = nearest(get, result.columns)
+        raise UsageError(f"no key {get!r} in the rows of {result.verb}.{hint} It has {', '.join(result.columns)}")
     with _sink(output) as sink:
         notices = _write_values(result, get, sink) if get is not None else _write_rows(result, form, sink)
     _notify(notices, quiet)
@@ -101,15 +103,4 @@ def _notify(notices: Sequence[Notice], quiet: bool) -> None:
     if quiet:
         return
     for notice in notices:
-        print(_for_screen(f"warning: {notice.code}: {notice.message}"), file=sys.stderr)
-
-
-def _for_screen(line: str) -> str:
-    """A line as it is for a pipe or file; between words broken to the width of a terminal."""
-    if not sys.stderr.isatty():
-        return line
-    import shutil
-    import textwrap
-
-    width = max(20, shutil.get_terminal_size().columns)
-    return textwrap.fill(line, width, subsequent_indent="  ", break_on_hyphens=False)
+        print(for_stderr(f"warning: {notice.code}: {notice.message}"), file=sys.stderr)
