@@ -9,18 +9,19 @@ as text such as ``70B``, or as arrays.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, cast
 
-from scaleplan import units
 from scaleplan.compute.accounting import Accounting
-from scaleplan.errors import Notice, UsageError
+from scaleplan.errors import InfeasibleError, Notice, UsageError
 from scaleplan.laws.law import Law
 from scaleplan.ops import Real, is_array
+from scaleplan.planning.allocation import allocate as allocate_one
 from scaleplan.planning.allocation import allocate_all, can_answer
 from scaleplan.planning.notices import with_notice
 from scaleplan.planning.plan import Plan
 from scaleplan.planning.problem import Problem
-from scaleplan.specs.laws import CROSS_CHECK, DEFAULT_LAW, load_law
+from scaleplan.specs.laws import CROSS_CHECK, DEFAULT_LAW, Laws, is_all, resolve_laws
+from scaleplan.specs.numbers import Number, fraction, number, scalar, whole
 
 if TYPE_CHECKING:
     from scaleplan.laws.record import LawRecord
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from scaleplan.planning.prediction import Prediction, RunPrediction
     from scaleplan.specs.checking import FileCheck
     from scaleplan.specs.models import CatalogueModel
-
-LawLike: TypeAlias = "str | Law"
-Number: TypeAlias = "Real | str | Sequence[float]"
 
 COMPARE_FLOP = 5.76e23
 """Chinchilla's budget, which Hoffmann et al. 2022 call Gopher's (table 3); Gopher's own paper counts 6.31e23."""
@@ -46,8 +44,8 @@ def allocate(
     loss: Number | None = None,
     params: Number | None = None,
     tokens: Number | None = None,
-    law: LawLike | Sequence[LawLike] | None = None,
-    level: float = 0.95,
+    law: Laws = None,
+    level: float | str = 0.95,
 ) -> Plan:
     """The best use of a budget.
 
@@ -75,23 +73,23 @@ def allocate(
             raise UsageError(f"the first argument is the path of a budget file; write flops={budget}")
         if flops is not None or loss is not None:
             raise UsageError("two budgets: the file gives one and so does flops or loss; keep one")
-        from scaleplan.specs.budget import read_budget
+        from scaleplan.specs.budget import laws_of, read_budget
 
         spec = read_budget(budget)
         numbers |= {"flops": spec.budget.flops, "loss": spec.budget.loss}
-        law = law or (spec.law or None)
-    given = {key: _number(key, value) for key, value in numbers.items() if value is not None}
+        law = law or laws_of(budget, spec.law)
+    given = {key: number(key, value) for key, value in numbers.items() if value is not None}
     single = not any(is_array(value) for value in given.values())
-    laws = _laws(law, (DEFAULT_LAW, *CROSS_CHECK) if single else (DEFAULT_LAW,))
+    laws = resolve_laws(law, (DEFAULT_LAW, *CROSS_CHECK) if single else (DEFAULT_LAW,))
     problem = Problem(
         train_flop=given.get("flops"),
         loss=given.get("loss"),
         params=given.get("params"),
         tokens=given.get("tokens"),
-        level=level,
+        level=fraction(level),
         accounting=Accounting(flop=laws[0].counts_flop),
     )
-    return _plan(laws, problem, leave_out=law is None or _is_all(law))
+    return _plan(laws, problem, leave_out=law is None or is_all(law))
 
 
 def allocate_stream(
@@ -99,13 +97,24 @@ def allocate_stream(
     *,
     params: Number | None = None,
     tokens: Number | None = None,
-    law: LawLike | Sequence[LawLike] | None = None,
-    level: float = 0.95,
+    law: Laws = None,
+    level: float | str = 0.95,
 ) -> Iterator[Plan]:
     """Plans for blocks of budgets, one plan of arrays a block; see ``allocate``."""
-    laws = _laws(law, (DEFAULT_LAW,))
+    laws = resolve_laws(law, (DEFAULT_LAW,))
+    line = 1
     for block in blocks:
-        yield allocate(flops=block, params=params, tokens=tokens, law=laws, level=level)
+        try:
+            yield allocate(flops=block, params=params, tokens=tokens, law=laws, level=level)
+        except InfeasibleError:
+            # The arrays say that some budget fails; asking one by one says which.
+            for i, flop in enumerate(cast("Any", block).tolist()):
+                try:
+                    allocate(flops=flop, params=params, tokens=tokens, law=laws, level=level)
+                except InfeasibleError as error:
+                    raise InfeasibleError(f"<stdin>:{line + i}: {error.message}") from None
+            raise
+        line += cast("Any", block).size
 
 
 def compare(
@@ -113,8 +122,8 @@ def compare(
     file: str | None = None,
     flops: Number | None = None,
     as_trained: bool = False,
-    law: LawLike | Sequence[LawLike] | None = None,
-    level: float = 0.95,
+    law: Laws = None,
+    level: float | str = 0.95,
 ) -> Comparison:
     """Options side by side at equal FLOPs, each law with its own optimum.
 
@@ -134,10 +143,10 @@ def compare(
     from scaleplan.planning.comparison import compare as compare_options
 
     chosen = [_option(option) for option in options]
-    train_flop = None if flops is None else _number("flops", flops)
+    train_flop = None if flops is None else scalar("flops", flops)
     laws_of_file = False
     if file is not None:
-        from scaleplan.specs.budget import read_comparison
+        from scaleplan.specs.budget import laws_of, read_comparison
 
         spec, listed = read_comparison(file)
         chosen = [*listed, *chosen]
@@ -146,15 +155,15 @@ def compare(
                 raise UsageError(f"{file} gives a loss as its budget; a comparison needs FLOPs: add --flops")
             train_flop = spec.budget.flops
         laws_of_file = not law
-        law = law or (spec.law or None)
+        law = law or laws_of(file, spec.law)
     if not chosen:
         chosen = [_option(name) for name in COMPARE_OPTIONS]
     if train_flop is None and not as_trained:
         train_flop = COMPARE_FLOP
-    laws = _laws(law, COMPARE_LAWS)
+    laws = resolve_laws(law, COMPARE_LAWS)
     able = [each for each in laws if each.surface is not None and "compare" not in each.refuses]
     notices: tuple[Notice, ...] = ()
-    if able and len(able) < len(laws) and (laws_of_file or _is_all(law)):
+    if able and len(able) < len(laws) and (laws_of_file or is_all(law)):
         # A budget file's laws also serve its allocation; those that only allocate have nothing to compare with.
         unable = ", ".join(each.id for each in laws if each not in able)
         notices = (Notice("cannot_answer", f"left out, having no loss to compare by: {unable}."),)
@@ -162,15 +171,15 @@ def compare(
     comparison = compare_options(
         laws,
         chosen,
-        train_flop=None if train_flop is None else float(train_flop),
+        train_flop=train_flop,
         as_trained=as_trained,
-        level=level,
+        level=fraction(level),
         accounting=Accounting(flop=laws[0].counts_flop),
     )
     return with_notice(comparison, notices)
 
 
-def predict(*, params: Number, tokens: Number, law: LawLike | None = None, level: float = 0.95) -> Prediction:
+def predict(*, params: Number, tokens: Number, law: Laws = None, level: float | str = 0.95) -> Prediction:
     """The loss of a run of ``params`` parameters (embeddings counted) on ``tokens`` tokens; arrays broadcast.
 
     Raises:
@@ -178,14 +187,18 @@ def predict(*, params: Number, tokens: Number, law: LawLike | None = None, level
     """
     from scaleplan.planning.prediction import predict as predict_loss
 
-    (chosen,) = _laws([law] if law is not None else None, (DEFAULT_LAW,))
+    chosen = _one_law(law)
     accounting = Accounting(flop=chosen.counts_flop)
     return predict_loss(
-        chosen, _number("params", params), _number("tokens", tokens), level=level, accounting=accounting
+        chosen,
+        number("params", params),
+        number("tokens", tokens),
+        level=fraction(level),
+        accounting=accounting,
     )
 
 
-def predict_runs(path: str, *, law: LawLike | None = None, level: float = 0.95) -> Iterator[RunPrediction]:
+def predict_runs(path: str, *, law: Laws = None, level: float | str = 0.95) -> Iterator[RunPrediction]:
     """The loss of every run of a CSV table (``-`` is standard input), block by block in the order of the rows.
 
     Raises:
@@ -195,7 +208,7 @@ def predict_runs(path: str, *, law: LawLike | None = None, level: float = 0.95) 
     from scaleplan.planning.prediction import RunPrediction
     from scaleplan.specs.runs import run_blocks
 
-    (chosen,) = _laws([law] if law is not None else None, (DEFAULT_LAW,))
+    chosen = _one_law(law)
     chosen.require_surface("a prediction of the loss")
     for block in run_blocks(path, Accounting(flop=chosen.counts_flop)):
         prediction = predict(params=block.params, tokens=block.tokens, law=chosen, level=level)
@@ -209,9 +222,9 @@ def frontier(
     *,
     start: Number = 1e18,
     stop: Number = 1e26,
-    per_decade: int = 1,
-    law: LawLike | Sequence[LawLike] | None = None,
-    level: float = 0.95,
+    per_decade: int | str = 1,
+    law: Laws = None,
+    level: float | str = 0.95,
 ) -> Frontier:
     """The optimal run of every budget from ``start`` to ``stop`` FLOPs, and its growth for ten times the compute.
 
@@ -220,13 +233,13 @@ def frontier(
     """
     from scaleplan.planning.frontier import frontier as trace
 
-    laws = _laws(law, (DEFAULT_LAW,))
+    laws = resolve_laws(law, (DEFAULT_LAW,))
     return trace(
         laws,
-        float(_number("flops", start)),
-        float(_number("flops", stop)),
-        per_decade=per_decade,
-        level=level,
+        scalar("from", start, "flop"),
+        scalar("to", stop, "flop"),
+        per_decade=whole("per-decade", per_decade),
+        level=fraction(level),
         accounting=Accounting(flop=laws[0].counts_flop),
     )
 
@@ -275,7 +288,12 @@ def _plan(laws: Sequence[Law], problem: Problem, *, leave_out: bool) -> Plan:
         for name, why in reasons.items():
             if why is not None:
                 raise UsageError(f"{name} cannot answer this beside {laws[0].id}: {why}")
-    able = [laws[0], *(each for each in laws[1:] if reasons[each.id] is None)]
+    able = [laws[0]]
+    for each in laws[1:]:
+        if reasons[each.id] is None and leave_out:
+            reasons[each.id] = _why_infeasible(each, problem)
+        if reasons[each.id] is None:
+            able.append(each)
     plan = allocate_all(able, problem)
     left_out = [f"{name} ({why})" for name, why in reasons.items() if why is not None]
     if not left_out:
@@ -283,25 +301,21 @@ def _plan(laws: Sequence[Law], problem: Problem, *, leave_out: bool) -> Plan:
     return with_notice(plan, (Notice("cannot_answer", f"left out of the cross-check: {', '.join(left_out)}."),))
 
 
-def _laws(law: LawLike | Sequence[LawLike] | None, default: Sequence[str]) -> list[Law]:
-    """The laws asked for, each once.
+def _one_law(law: Laws) -> Law:
+    if is_all(law):
+        raise UsageError("a prediction is by one law, not by all of them: name it")
+    laws = resolve_laws(law, (DEFAULT_LAW,))
+    if len(laws) > 1:
+        raise UsageError(f"one law at a time predicts a loss (got {', '.join(each.id for each in laws)})")
+    return laws[0]
 
-    Raises:
-        UsageError: an unknown law, or one named twice.
-    """
-    if law is None:
-        names: Sequence[LawLike] = default
-    else:
-        names = [law] if isinstance(law, (str, Law)) else list(law)
-        if _is_all(law):
-            names = _every_law()
-    laws = [each if isinstance(each, Law) else load_law(each) for each in names]
-    seen: set[str] = set()
-    for each in laws:
-        if each.id in seen:
-            raise UsageError(f"{each.id} is asked for twice")
-        seen.add(each.id)
-    return laws
+
+def _why_infeasible(law: Law, problem: Problem) -> str | None:
+    try:
+        allocate_one(law, problem)
+    except InfeasibleError as error:
+        return error.message
+    return None
 
 
 def _option(option: str | Option) -> Option:
@@ -313,43 +327,6 @@ def _option(option: str | Option) -> Option:
     if isinstance(option, str):  # pyright: ignore[reportUnnecessaryIsInstance] # a slip worth a clear word
         return option_from_word(option)
     raise UsageError(f"an option is a name, a word such as name=ours,params=30B, or an Option (got {option!r})")
-
-
-def _array(name: str, values: Any) -> Real:
-    """A sequence or array of numbers as an array of floats.
-
-    Raises:
-        UsageError: not numbers, or none at all.
-    """
-    import numpy as np
-
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise UsageError(f"{name}: must be a number or an array of numbers (got {type(values).__name__})") from None
-    if array.size == 0:
-        raise UsageError(f"{name}: an empty array")
-    return array
-
-
-def _is_all(law: LawLike | Sequence[LawLike] | None) -> bool:
-    return law == "all" or (isinstance(law, list) and law == ["all"])
-
-
-def _every_law() -> list[str]:
-    """Every preset, the default one first: it makes the plan."""
-    from scaleplan.specs import presets
-
-    return [DEFAULT_LAW, *(name for name in presets.ids("laws") if name != DEFAULT_LAW)]
-
-
-def _number(name: str, value: Number) -> Real:
-    if not isinstance(value, (str, int, float)):
-        return _array(name, value)
-    try:
-        return units.parse(value, "flop" if name == "flops" else name)
-    except UsageError as error:
-        raise UsageError(f"{name}: {error.message}") from None
 
 
 def check(path: str) -> FileCheck:

@@ -20,22 +20,33 @@ class ParamCount(Enum):
 
 
 class FlopConvention(Enum):
-    """Which training FLOPs C counts: six a parameter and token, by either count of N."""
+    """Which training FLOPs C counts."""
 
     SIX_ND = "6ND"
+    """Six a parameter and token, embeddings counted."""
     SIX_ND_NONEMBEDDING = "6ND-nonembedding"
+    """Six a parameter and token, without embeddings (Kaplan et al., eq. 2.2)."""
+    C_MIN = "C_min"
+    """Kaplan's C_min, half of that: training at the critical batch costs C = 2 C_min (eq. 5.5)."""
 
     @property
     def param_count(self) -> ParamCount:
-        """The parameters this convention multiplies by 6D."""
+        """The parameters this convention multiplies by tokens."""
         return ParamCount.TOTAL if self is FlopConvention.SIX_ND else ParamCount.NONEMBEDDING
+
+    @property
+    def per_param_token(self) -> float:
+        """FLOPs counted for each parameter and token trained on, at the critical batch."""
+        return 3.0 if self is FlopConvention.C_MIN else 6.0
 
     @property
     def text(self) -> str:
         """The convention in words."""
         if self is FlopConvention.SIX_ND:
             return "C = 6 N D, N with embeddings"
-        return "C = 6 N D, N without embeddings"
+        if self is FlopConvention.SIX_ND_NONEMBEDDING:
+            return "C = 6 N D, N without embeddings"
+        return "C_min = C / 2, C = 6 N D at the critical batch, N without embeddings"
 
 
 class LossMeasure(NamedTuple):

@@ -28,10 +28,6 @@ class ScaleplanError(Exception):
         super().__init__(message)
         self.message = message
 
-    def __reduce__(self) -> tuple[type[ScaleplanError], tuple[str]]:
-        # The leaves with other constructors would not survive pickling (process pools) otherwise.
-        return ScaleplanError, (self.message,)
-
 
 class UsageError(ScaleplanError):
     """The words of a call do not make sense: a bad flag value, two budgets, an unknown name."""
@@ -48,8 +44,9 @@ class InputFileError(ScaleplanError):
         self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
         super().__init__("\n".join(self.problems))
 
-    def __reduce__(self) -> tuple[type[ScaleplanError], tuple[str]]:
-        return InputFileError, (self.message,)
+    def __reduce__(self) -> tuple[type[InputFileError], tuple[tuple[str, ...]]]:
+        # Through a process pool too, the problems stay apart.
+        return InputFileError, (self.problems,)
 
 
 class InfeasibleError(ScaleplanError):

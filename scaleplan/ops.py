@@ -18,18 +18,20 @@ if TYPE_CHECKING:
 else:
     Real = Any
 
+_LARGEST_EXPONENT = 709.78
+
 
 def exp(x: Real) -> Real:
-    """e to the ``x``."""
+    """e to the ``x``; infinite where that is beyond a float, for floats as for arrays."""
     if isinstance(x, (float, int)):
-        return math.exp(x)
+        return math.exp(x) if x < _LARGEST_EXPONENT else math.inf
     return _other("exp", x)
 
 
 def log(x: Real) -> Real:
-    """Natural logarithm."""
+    """Natural logarithm; minus infinity of zero, for floats as for arrays."""
     if isinstance(x, (float, int)):
-        return math.log(x)
+        return math.log(x) if x else -math.inf
     return _other("log", x)
 
 
@@ -111,4 +113,5 @@ def _other(name: str, x: Any) -> Any:
         return getattr(cmath, name)(x)
     import numpy as np
 
-    return getattr(np, name)(x)
+    with np.errstate(over="ignore", divide="ignore"):
+        return getattr(np, name)(x)

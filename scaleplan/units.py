@@ -13,10 +13,8 @@ from scaleplan.errors import UsageError
 
 FLOP_PER_PF_DAY = 8.64e19
 
-_SUFFIX = {
-    "": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12, "p": 1e15, "e": 1e18, "z": 1e21, "y": 1e24,
-}  # fmt: skip
-_NUMBER = r"\s*([+-]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)\s*([kKmMbBgGtTpPeEzZyY]?)\s*(.*?)\s*"
+_SUFFIX = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12, "p": 1e15, "e": 1e18, "z": 1e21, "y": 1e24}
+_NUMBER = r"\s*([+-]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)\s*([a-zA-Z][^,]*?)\s*"
 _UNIT_WORDS = {
     "flop": ("flop", "flops"),
     "params": ("params", "parameters"),
@@ -38,13 +36,16 @@ def parse(text: str | float, quantity: str) -> float:
         UsageError: not a number, an unknown unit, not finite, or not above zero (below one for
             ``params`` and ``tokens``, which are counts).
     """
-    value = float(text) if isinstance(text, (int, float)) else _parse_text(text, quantity)
+    try:
+        value = float(text) if isinstance(text, (int, float)) else _parse_text(text, quantity)
+    except OverflowError:
+        value = math.inf
     if math.isnan(value) or math.isinf(value):
-        raise UsageError(f"must be a finite number (got {text})")
+        raise UsageError(f"must be a finite number (got {_shown(text)})")
     if value <= 0:
-        raise UsageError(f"must be > 0 (got {text})")
+        raise UsageError(f"must be > 0 (got {_shown(text)})")
     if quantity in ("params", "tokens") and value < 1:
-        raise UsageError(f"must be at least 1 (got {text})")
+        raise UsageError(f"must be at least 1 (got {_shown(text)})")
     return value
 
 
@@ -60,16 +61,20 @@ def _parse_with_unit(text: str, quantity: str) -> float:
         raise UsageError(f"must be a finite number (got {text})")
     found = re.fullmatch(_NUMBER, text)
     if found is None:
-        raise UsageError(f"not a number: {text!r}; write {_EXAMPLE[quantity]}")
-    number, suffix, word = found.groups()
-    scale = _SUFFIX[suffix.lower()]
-    rest = word.lower()
-    if quantity == "flop" and suffix.lower() == "p" and re.fullmatch(r"f(?:lops?)?[-/ ]?d(?:ays?)?", rest):
-        scale, rest = FLOP_PER_PF_DAY, ""
-    if rest and rest not in _UNIT_WORDS[quantity]:
-        hint = f"; write {_EXAMPLE[quantity]}, without thousands separators" if "," in text else ""
-        raise UsageError(f"not a number of {_UNIT_WORDS[quantity][-1]}: {text!r}{hint}")
-    return float(number) * scale
+        hint = ", without thousands separators" if "," in text else ""
+        raise UsageError(f"not a number: {text!r}; write {_EXAMPLE[quantity]}{hint}")
+    digits, word = found.groups()
+    number, rest = float(digits), word.lower()
+    if rest in _UNIT_WORDS[quantity]:
+        return number
+    suffix, unit = rest[0], rest[1:].strip()
+    if quantity == "flop" and re.fullmatch(r"pf(?:lops?)?[-/ ]?d(?:ays?)?", rest):
+        return number * FLOP_PER_PF_DAY
+    if suffix not in _SUFFIX or (unit and unit not in _UNIT_WORDS[quantity]):
+        raise UsageError(f"not a number of {_UNIT_WORDS[quantity][-1]}: {text!r}; write {_EXAMPLE[quantity]}")
+    if suffix == "e" and not unit:
+        raise UsageError(f"not a number: {text!r} ends before its exponent; write {_EXAMPLE[quantity]}")
+    return number * _SUFFIX[suffix]
 
 
 def count(value: float) -> str:
@@ -85,3 +90,8 @@ def flop(value: float) -> str:
     """FLOPs for reading: 1e24, 5.76e23, 1.234e100."""
     mantissa, exponent = f"{value:.3e}".split("e")
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+
+
+def _shown(given: str | float) -> str:
+    """What was given, as people write it: -1e24, not -1e+24."""
+    return str(given).replace("e+", "e")

@@ -23,7 +23,7 @@ def allocate(
     params: Annotated[str | None, typer.Option(metavar="N", help="Fix the parameters, e.g. 30B.")] = None,
     tokens: Annotated[str | None, typer.Option(metavar="D", help="Fix the tokens, e.g. 5T.")] = None,
     law: LawsOption = None,
-    level: LevelOption = 0.95,
+    level: LevelOption = "0.95",
     form: FormatOption = "table",
     get: GetOption = None,
     output: OutputOption = None,
@@ -41,7 +41,7 @@ def allocate(
             raise UsageError("two budgets: --flops - reads them from stdin; give no file and no --loss beside it")
         from scaleplan.views.streams import allocation_stream
 
-        result = allocation_stream(_stream(params, tokens, law, level))
+        result = allocation_stream(_stream(params, tokens, law if get is None else (law or [])[:1] or None, level))
     else:
         from scaleplan.views.plans import allocation_table
 
@@ -50,7 +50,7 @@ def allocate(
     write(result, form=form, get=get, output=output, quiet=quiet)
 
 
-def _stream(params: str | None, tokens: str | None, law: list[str] | None, level: float) -> Iterator[Plan]:
+def _stream(params: str | None, tokens: str | None, law: list[str] | None, level: str) -> Iterator[Plan]:
     from scaleplan import api
     from scaleplan.specs.stream import number_blocks
 

@@ -66,6 +66,8 @@ def main() -> NoReturn:
         code = _complain(f"scaleplan: {error.message}", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         code = _complain("scaleplan: interrupted", INTERRUPTED)
+    except OSError as error:
+        code = _complain(f"scaleplan: cannot write the result: {(error.strerror or str(error)).lower()}", 1)
     except Exception as error:
         if os.environ.get("SCALEPLAN_DEBUG"):
             raise
@@ -76,7 +78,7 @@ def main() -> NoReturn:
 
 
 def _complain(message: str, code: int) -> int:
-    for line in message.splitlines():
+    for line in message.split("\n"):
         print(for_stderr(line), file=sys.stderr)
     return code
 

@@ -24,7 +24,7 @@ def compare(
         bool, typer.Option("--as-trained", help="Keep each option's own tokens instead of equal FLOPs.")
     ] = False,
     law: LawsOption = None,
-    level: LevelOption = 0.95,
+    level: LevelOption = "0.95",
     form: FormatOption = "table",
     get: GetOption = None,
     output: OutputOption = None,

@@ -12,9 +12,9 @@ from scaleplan.cli.options import FormatOption, GetOption, LawsOption, LevelOpti
 def frontier(
     start: Annotated[str, typer.Option("--from", metavar="C", help="First budget [FLOP].")] = "1e18",
     stop: Annotated[str, typer.Option("--to", metavar="C", help="Last budget [FLOP].")] = "1e26",
-    per_decade: Annotated[int, typer.Option("--per-decade", help="Budgets to a factor of ten.")] = 1,
+    per_decade: Annotated[str, typer.Option("--per-decade", help="Budgets to a factor of ten.")] = "1",
     law: LawsOption = None,
-    level: LevelOption = 0.95,
+    level: LevelOption = "0.95",
     form: FormatOption = "table",
     get: GetOption = None,
     output: OutputOption = None,

@@ -18,7 +18,7 @@ GetOption = Annotated[
     str | None,
     typer.Option("--get", metavar="KEY", help="Print only the value of KEY, a key of the JSON rows, in the first row."),
 ]
-LevelOption = Annotated[float, typer.Option("--level", metavar="FRACTION", help="Coverage of the bands.")]
+LevelOption = Annotated[str, typer.Option("--level", metavar="FRACTION", help="Coverage of the bands.")]
 LawsOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -27,4 +27,3 @@ LawsOption = Annotated[
         help="A preset, NAME:VARIANT, or a law file; repeatable; all for every preset.",
     ),
 ]
-LawOption = Annotated[str | None, typer.Option("--law", metavar="LAW", help="A preset, NAME:VARIANT, or a law file.")]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from scaleplan.cli.options import FormatOption, GetOption, LawOption, LevelOption, OutputOption, QuietOption
+from scaleplan.cli.options import FormatOption, GetOption, LawsOption, LevelOption, OutputOption, QuietOption
 
 
 def predict(
@@ -16,8 +16,8 @@ def predict(
         str | None,
         typer.Option(metavar="FILE.csv", help="Runs, one a row: params and tokens, or flops for one; - is stdin."),
     ] = None,
-    law: LawOption = None,
-    level: LevelOption = 0.95,
+    law: LawsOption = None,
+    level: LevelOption = "0.95",
     form: FormatOption = "table",
     get: GetOption = None,
     output: OutputOption = None,
@@ -33,7 +33,7 @@ def predict(
     if runs is not None:
         if params is not None or tokens is not None:
             raise UsageError("--runs brings its own params and tokens; leave --params and --tokens out")
-        result = prediction_stream(api.predict_runs(runs, law=law, level=level))
+        result = prediction_stream(api.predict_runs(runs, law=law, level=level), runs)
     elif params is None or tokens is None:
         missing = "--tokens" if params is not None else "--params" if tokens is not None else "--params and --tokens"
         raise UsageError(f"missing {missing}; give both, or a table with --runs")

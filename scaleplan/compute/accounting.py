@@ -34,15 +34,15 @@ class Accounting(NamedTuple):
 
     def train_flop(self, size: ModelSize, tokens: Real) -> Real:
         """Training FLOPs of ``tokens`` tokens through a model."""
-        return 6 * size.counted(self.flop.param_count) * tokens
+        return self.flop.per_param_token * size.counted(self.flop.param_count) * tokens
 
     def tokens(self, size: ModelSize, train_flop: Real) -> Real:
         """Tokens that a budget pays for."""
-        return train_flop / (6 * size.counted(self.flop.param_count))
+        return train_flop / (self.flop.per_param_token * size.counted(self.flop.param_count))
 
     def size_for(self, train_flop: Real, tokens: Real) -> ModelSize:
         """The model whose training on ``tokens`` costs ``train_flop``."""
-        return self.size(train_flop / (6 * tokens), self.flop.param_count)
+        return self.size(train_flop / (self.flop.per_param_token * tokens), self.flop.param_count)
 
 
 DEFAULT_ACCOUNTING = Accounting()

@@ -5,8 +5,8 @@ one embedding matrix, so that
 
     N_T = N_E + gamma N_E^(1/3),   gamma = V (aspect / 12)^(1/3).
 
-With V = 32,000 and aspect 39.2 gamma = 47,491 (Pearce & Song 2024, arXiv 2406.12907, script; both are averages
-over the Chinchilla model family). The inverse is the real root of x^3 + gamma x - N_T = 0 with x = N_E^(1/3),
+Pearce & Song 2024 (arXiv 2406.12907, script) print gamma = 47,491: V = 32,000 and the mean width / depth of the
+Chinchilla models, 39.2. The inverse is the real root of x^3 + gamma x - N_T = 0 with x = N_E^(1/3),
 by the hyperbolic form of Cardano's solution.
 """
 
@@ -18,23 +18,14 @@ from scaleplan.ops import Real, asinh, exp, log, sinh
 
 
 class EmbeddingMap(NamedTuple):
-    """The shape family assumed where a model's own shape is not known: vocabulary and width / depth."""
+    """The shape family assumed where a model's own shape is not known: embeddings per cube root of the rest."""
 
-    vocabulary: float = 32_000.0
-    aspect: float = 39.2
-
-    @property
-    def gamma(self) -> float:
-        """Embedding parameters per cube root of the others."""
-        return self.vocabulary * (self.aspect / 12) ** (1 / 3)
+    gamma: float = 47_491.0
 
     @property
     def text(self) -> str:
         """The assumption in words."""
-        return (
-            f"embeddings of a transformer with vocabulary {self.vocabulary:,.0f} and width/depth {self.aspect:g} "
-            "(Pearce & Song 2024)"
-        )
+        return "Pearce & Song's map (2024), the shapes of the Chinchilla models: vocabulary 32,000, width/depth 39.2"
 
     def total(self, nonembedding: Real) -> Real:
         """All parameters of a model with ``nonembedding`` of them outside its embeddings."""

@@ -50,7 +50,7 @@ class Frontier(NamedTuple):
     p: float
     flop_over_min: float
 
-    equation = "N*(C_min) = N_e C_min^p;  C_min = C / flop_over_min in PF-days;  D* = C / (6 N*)"
+    equation = "N*(C_min) = N_e C_min^p;  C_min = C / flop_over_min in PF-days;  D* = 2 C_min / (6 N*)"
 
     def params(self, train_flop: Real) -> Real:
         """N*(C)."""
@@ -61,5 +61,5 @@ class Frontier(NamedTuple):
         return self.flop_over_min * FLOP_PER_PF_DAY * power(params / self.N_e, 1 / self.p)
 
     def tokens(self, train_flop: Real) -> Real:
-        """D*(C) = C / (6 N*), the tokens processed (eq. 6.7)."""
-        return train_flop / (6 * self.params(train_flop))
+        """D* = 2 C_min / (6 N*), the tokens processed at the critical batch (eq. 6.7)."""
+        return 2 * train_flop / (self.flop_over_min * 6 * self.params(train_flop))

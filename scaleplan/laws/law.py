@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 from scaleplan.conventions import FlopConvention, LossMeasure, ParamCount
@@ -52,7 +51,12 @@ class Law(NamedTuple):
     trend: LossTrend | None
     uncertainty: Uncertainty | None
     published_exponents: PublishedExponents | None
-    refuses: Mapping[str, str] = MappingProxyType({})
+    refuses: Mapping[str, str] = {}
+    """Verb to the reason why these constants must not serve it."""
+
+    def counts_as(self, flop: FlopConvention) -> bool:
+        """Whether C = 6ND of this convention is 6 times the parameters as the law counts them, times tokens."""
+        return self.counts_flop is flop and self.counts_params is flop.param_count and flop.per_param_token == 6
 
     def require_surface(self, purpose: str) -> LossSurface:
         """The loss surface.

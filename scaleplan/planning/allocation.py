@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
+from scaleplan import units
 from scaleplan.conventions import ParamCount
 from scaleplan.errors import InfeasibleError, Notice
 from scaleplan.laws.law import Law
@@ -133,7 +134,7 @@ def _floor_interval(law: Law, level: float) -> str:
         return " (no interval is known)"
     spread = exp(uncertainty.log_constant_half_width("ln_E", level))
     floor = law.surface.floor
-    return f" ({level:.0%} interval {floor / spread:.4f} to {floor * spread:.4f})"
+    return f" ({level * 100:.6g}% interval {floor / spread:.4f} to {floor * spread:.4f})"
 
 
 def _open_end_notice(law: Law, ends: Ends) -> list[Notice]:
@@ -141,15 +142,18 @@ def _open_end_notice(law: Law, ends: Ends) -> list[Notice]:
     open_ends = [name for name, value in ends.items() if value is None or not all_true(value < math.inf)]
     if not open_ends:
         return []
-    text = f"the loss band of {law.id} reaches below what any run reaches, so {', '.join(open_ends)} cannot be had."
+    text = f"{law.id}: its loss band reaches below what any run reaches, so there is no {', '.join(open_ends)}."
     return [Notice("open_end", text)]
 
 
 def _require_whole(law: Law, point: Point) -> None:
+    for value in (point.size.total, point.tokens, point.train_flop, 1.0 if point.loss is None else point.loss):
+        if not all_true(value < math.inf):
+            raise InfeasibleError(f"the plan under {law.id} is larger than numbers here can hold; ask for less")
     for value, what in ((point.size.total, "parameter"), (point.tokens, "token")):
         small = value < 1
         if any_true(small):
             flop = first_where(small, point.train_flop + 0.0 * value)
             raise InfeasibleError(
-                f"a budget of {flop:g} FLOP buys less than one {what} under {law.id}; ask for a larger budget"
+                f"a budget of {units.flop(flop)} FLOP buys less than one {what} under {law.id}; ask for a larger budget"
             )

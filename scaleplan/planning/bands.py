@@ -9,12 +9,13 @@ L e^h and L e^-h. An end that does not exist, since the band holds the floor of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Protocol, cast, runtime_checkable
 
 from scaleplan.laws.law import Law
-from scaleplan.ops import Real, all_true, exp, log, sqrt
-from scaleplan.planning.optimum import Point, finite_or_none, surface_optimum
+from scaleplan.ops import Real, all_true, exp, log, sqrt, where
+from scaleplan.planning.optimum import Point, finite_or_none, least_flop, own_flop, surface_optimum
 from scaleplan.planning.problem import Problem
 
 Ends = dict[str, "Real | None"]
@@ -39,7 +40,7 @@ def loss_half_width(law: Law, point: Point, level: float) -> Real | None:
         return None
     params = point.size.counted(law.counts_params)
     sensitivity = law.surface.log_loss_sensitivity(params, point.tokens)
-    return law.uncertainty.log_loss_half_width(sensitivity, 6 * params * point.tokens, level)
+    return law.uncertainty.log_loss_half_width(sensitivity, own_flop(law, point), level)
 
 
 def loss_ends(law: Law, point: Point, level: float) -> Ends:
@@ -72,15 +73,12 @@ def _split_ends(law: Law, problem: Problem, point: Point, loss_half: Real) -> En
     assert point.loss is not None
     params = point.size.counted(law.counts_params)
     sensitivity = cast("Sensitive", surface).log_params_sensitivity(params, point.tokens)
-    half = uncertainty.log_params_half_width(sensitivity, 6 * params * point.tokens, problem.level)
+    half = uncertainty.log_params_half_width(sensitivity, own_flop(law, point), problem.level)
     shifted: list[Point | None] = [None, None]
     ends: Ends = {}
     if problem.loss is not None:
-        from scaleplan.planning.optimum import surface_optimum_for_loss
-
         for i, target in enumerate((point.loss * exp(loss_half), point.loss * exp(-loss_half))):
-            end = surface_optimum_for_loss(law, surface, problem.accounting, target)
-            flop = finite_or_none(end.train_flop)
+            flop = finite_or_none(least_flop(law, surface, problem.accounting, target))
             ends["train_flop_low" if i == 0 else "train_flop_high"] = flop
             shifted[i] = None if flop is None else surface_optimum(law, surface, problem.accounting, flop)
     read: dict[str, tuple[Callable[[Point], Real], float]] = {
@@ -117,5 +115,5 @@ def _side_ends(law: Law, problem: Problem, point: Point, half: Real) -> Ends:
         ends[f"train_flop_{end}"] = finite_or_none(accounting.train_flop(size, tokens))
         ratio_end = end if free == "tokens" else ("high" if end == "low" else "low")
         ratio = tokens / size.total
-        ends[f"tokens_per_param_{ratio_end}"] = finite_or_none(ratio) if all_true(ratio > 0) else None
+        ends[f"tokens_per_param_{ratio_end}"] = finite_or_none(where(ratio > 0, ratio, math.inf))
     return ends

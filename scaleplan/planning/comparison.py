@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from scaleplan import units
 from scaleplan.compute.accounting import Accounting, ModelSize
 from scaleplan.conventions import ParamCount
-from scaleplan.errors import Notice, UsageError
+from scaleplan.errors import InfeasibleError, Notice, UsageError
 from scaleplan.laws.form import LossSurface
 from scaleplan.laws.law import Law
 from scaleplan.ops import Real
 from scaleplan.planning.bands import loss_ends
 from scaleplan.planning.notices import conversion, extrapolation, joined, no_interval
-from scaleplan.planning.optimum import Point, point_at, rule_optimum, surface_optimum, surface_optimum_for_loss
+from scaleplan.planning.optimum import Point, least_flop, point_at, rule_optimum, surface_optimum
 from scaleplan.planning.problem import check_level, check_quantity
 
 
@@ -70,10 +70,11 @@ class ComparedOption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """The rows, law by law: the options in the order given, then the optimum."""
+    """The rows, law by law: the options in the order given, then the optimum (at ``train_flop``)."""
 
     rows: tuple[ComparedOption, ...]
-    train_flop: float | None
+    options: tuple[Option, ...]
+    train_flop: float
     as_trained: bool
     accounting: Accounting
     level: float
@@ -117,20 +118,24 @@ def compare(
     for law in laws:
         law.require_allowed("compare")
         surface = law.require_surface("a comparison")
-        runs = [point_at(law, accounting, size, tokens, "") for size, tokens in sizes]
-        points = [(option.name, "option", run) for option, run in zip(options, runs, strict=True)]
+        own = [point_at(law, accounting, size, tokens, "") for size, tokens in sizes]
+        points = [(option.name, "option", run) for option, run in zip(options, own, strict=True)]
         if law.allocation is not None:
             plan = rule_optimum(law, law.allocation, accounting, optimum_flop)
             point = point_at(law, accounting, plan.size, plan.tokens, "")
             points.append((f"{law.id} published frontier", "option", point))
-        points.append((f"{law.id} optimum", "optimum", surface_optimum(law, surface, accounting, optimum_flop)))
+        best = surface_optimum(law, surface, accounting, optimum_flop)
+        if min(float(best.size.total), float(best.tokens)) < 1:
+            raise InfeasibleError(f"{units.flop(optimum_flop)} FLOP buy no whole parameter and token under {law.id}")
+        points.append((f"{law.id} optimum", "optimum", best))
         for name, role, point in points:
             rows.append(_row(law, surface, name, role, point, first, level, accounting))
-        farthest = max((point for _, _, point in points), key=lambda point: float(point.train_flop))
-        by_law.append((law, [*extrapolation(law, farthest), *conversion(law, accounting), *no_interval(law)]))
+        runs = [point for _, _, point in points]
+        by_law.append((law, [*extrapolation(law, *runs), *conversion(law, accounting), *no_interval(law)]))
     return Comparison(
         rows=tuple(rows),
-        train_flop=train_flop,
+        options=tuple(options),
+        train_flop=optimum_flop,
         as_trained=as_trained,
         accounting=accounting,
         level=level,
@@ -163,11 +168,16 @@ def _sized(
     if option.params is None:
         if option.tokens is None:
             raise UsageError(f"{option.name}: needs params or tokens, such as params=30B")
-        return accounting.size_for(train_flop, option.tokens), option.tokens
+        return _whole(option, train_flop, accounting.size_for(train_flop, option.tokens), option.tokens)
     size = _size(option, option.params, accounting)
     tokens = float(accounting.tokens(size, train_flop))
-    if tokens < 1:
-        raise UsageError(f"{option.name}: {train_flop:g} FLOP buy less than one token at its size")
+    return _whole(option, train_flop, size, tokens)
+
+
+def _whole(option: Option, train_flop: float, size: ModelSize, tokens: float) -> tuple[ModelSize, float]:
+    for value, what in ((float(size.total), "parameter"), (tokens, "token")):
+        if value < 1:
+            raise InfeasibleError(f"{option.name}: {units.flop(train_flop)} FLOP buy it less than one {what}")
     return size, tokens
 
 
@@ -207,7 +217,7 @@ def _row(
     accounting: Accounting,
 ) -> ComparedOption:
     assert point.loss is not None
-    best = point if role == "optimum" else surface_optimum_for_loss(law, surface, accounting, point.loss)
+    best = point.train_flop if role == "optimum" else least_flop(law, surface, accounting, point.loss)
     ends = loss_ends(law, point, level)
     return ComparedOption(
         law=law,
@@ -221,8 +231,8 @@ def _row(
         loss=float(point.loss),
         loss_low=_float(ends.get("loss_low")),
         loss_high=_float(ends.get("loss_high")),
-        optimal_flop_same_loss=float(best.train_flop),
-        wasted_share=1 - float(best.train_flop) / float(point.train_flop),
+        optimal_flop_same_loss=float(best),
+        wasted_share=1 - float(best) / float(point.train_flop),
         inference_flop_per_token=2 * float(point.size.total),
         inference_relative=float(point.size.total / first.total),
     )

@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scaleplan.compute.accounting import Accounting
+from scaleplan.compute.accounting import Accounting, ModelSize
 from scaleplan.errors import Notice, UsageError
 from scaleplan.laws.law import Law
 from scaleplan.planning.allocation import allocate
-from scaleplan.planning.notices import joined
+from scaleplan.planning.notices import extrapolation, joined
+from scaleplan.planning.optimum import Point
 from scaleplan.planning.plan import Plan
 from scaleplan.planning.problem import Problem, check_quantity
 
@@ -48,18 +49,22 @@ def budgets(start: float, stop: float, per_decade: int) -> list[float]:
         raise UsageError(f"the range is empty: it runs from {start:g} to {stop:g} FLOP")
     if per_decade < 1:
         raise UsageError(f"per-decade must be at least 1 (got {per_decade})")
-    decades = math.log10(stop / start)
-    steps = math.floor(decades * per_decade + 1e-9)
+    steps = math.floor((math.log10(stop) - math.log10(start)) * per_decade + 1e-9)
     if steps > 100_000:
         raise UsageError(f"{steps + 1:,} budgets are more than the 100,000 a frontier prints; lower per-decade")
-    exponent = math.log10(start)
-    # A power of ten is spelt out, so that 1e24 is 1e24 and not its neighbour after a logarithm.
-    values = [float(f"{10 ** (exponent + i / per_decade):.15g}") for i in range(steps + 1)]
+    from decimal import Decimal
+
+    def budget(i: int) -> float:
+        # Whole decades shift the decimal point, so that 9e18 leads to 9e19 and not to its neighbour.
+        decades, part = divmod(i, per_decade)
+        return float(Decimal(repr(start * 10 ** (part / per_decade) if part else start)).scaleb(decades))
+
+    values = [float(f"{budget(i):.15g}") for i in range(steps + 1)]
     values[0] = start
-    if stop / values[-1] > 1 + 1e-9:
+    if math.log10(stop) - math.log10(values[-1]) > 1e-9:
         values.append(stop)
-    else:
-        values[-1] = stop if len(values) > 1 else start
+    elif len(values) > 1:
+        values[-1] = stop
     return values
 
 
@@ -72,7 +77,7 @@ def frontier(
         UsageError: an empty range, or a law that refuses to allocate.
     """
     points: list[FrontierPoint] = []
-    last: list[Plan] = []
+    notices: list[tuple[Law, Sequence[Notice]]] = []
     for law in laws:
         for flop in budgets(start, stop, per_decade):
             plan, tenfold = (
@@ -86,6 +91,12 @@ def frontier(
                     tokens_growth_per_10x=float(tenfold.tokens / plan.tokens),
                 )
             )
-        last.append(points[-1].plan)
-    notices = joined([(plan.law, plan.warnings) for plan in last])
-    return Frontier(points=tuple(points), start=start, stop=stop, per_decade=per_decade, warnings=notices)
+        plans = [point.plan for point in points if point.plan.law is law]
+        ends = [notice for notice in plans[0].warnings if notice.code != "extrapolation"]
+        notices.append((law, [*extrapolation(law, *map(_run, plans)), *ends]))
+    return Frontier(points=tuple(points), start=start, stop=stop, per_decade=per_decade, warnings=joined(notices))
+
+
+def _run(plan: Plan) -> Point:
+    size = ModelSize(total=plan.params, nonembedding=plan.params_nonembedding)
+    return Point(size, plan.tokens, plan.train_flop, plan.loss, plan.method)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -10,8 +10,8 @@ from scaleplan import units
 from scaleplan.compute.accounting import Accounting
 from scaleplan.errors import Notice
 from scaleplan.laws.law import Law
-from scaleplan.ops import extremes, is_array
-from scaleplan.planning.optimum import Point
+from scaleplan.ops import Real, extremes, is_array
+from scaleplan.planning.optimum import Point, own_flop
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -25,21 +25,22 @@ def law_notices(law: Law, point: Point, accounting: Accounting) -> tuple[Notice,
     return (*notices, *no_interval(law))
 
 
-def extrapolation(law: Law, point: Point) -> list[Notice]:
-    """How far a run lies beyond the runs behind the law: one notice, or none."""
-    params = point.size.counted(law.counts_params)
-    measured = {
-        "FLOP": (6 * params * point.tokens, law.fitted.train_flop, units.flop),
-        "parameters": (params, law.fitted.params, units.count),
-        "tokens": (point.tokens, law.fitted.tokens, units.count),
-        "tokens per parameter": (point.tokens / params, law.fitted.tokens_per_param, units.count),
-    }
+def extrapolation(law: Law, *points: Point) -> list[Notice]:
+    """How far runs lie beyond the runs behind the law: one notice for the farthest of them, or none."""
+    fitted = law.fitted
+    measured: list[tuple[str, Callable[[Point], Real], tuple[float, float] | None, Callable[[float], str]]] = [
+        ("FLOP", lambda p: own_flop(law, p), fitted.train_flop, units.flop),
+        ("parameters", lambda p: p.size.counted(law.counts_params), fitted.params, units.count),
+        ("tokens", lambda p: p.tokens, fitted.tokens, units.count),
+        ("tokens per parameter", lambda p: p.tokens / p.size.total, fitted.tokens_per_param, units.count),
+    ]
     parts: list[str] = []
-    for what, (value, fitted, write) in measured.items():
-        if fitted is None:
+    for what, value_of, range_of_runs, write in measured:
+        if range_of_runs is None:
             continue
-        low, high = fitted
-        least, most = extremes(value)
+        low, high = range_of_runs
+        least, most = zip(*(extremes(value_of(point)) for point in points), strict=True)
+        least, most = min(least), max(most)
         if most > high * 1.005:
             parts.append(f"{write(most)} {what} is {_times(most / high)} the most of its runs ({write(high)})")
         if least < low / 1.005:
@@ -51,7 +52,7 @@ def conversion(law: Law, accounting: Accounting) -> list[Notice]:
     """A notice where the law counts FLOPs, and so parameters, otherwise than the command does."""
     if law.counts_flop is accounting.flop:
         return []
-    text = f"counts {law.counts_flop.text}; converted to {accounting.flop.text}, where no shape is known by the"
+    text = f"counts {law.counts_flop.text}; converted to {accounting.flop.text}, where no shape is known by"
     return [Notice("converted", f"{law.id}: {text} {accounting.embeddings.text}.")]
 
 

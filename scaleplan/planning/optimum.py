@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from scaleplan import units
 from scaleplan.compute.accounting import Accounting, ModelSize
+from scaleplan.errors import InfeasibleError
 from scaleplan.laws.form import AllocationRule, LossSurface, SolvedSurface
 from scaleplan.laws.law import Law
-from scaleplan.ops import Real, exp, log, where
+from scaleplan.ops import Real, any_true, exp, first_where, log, where
 from scaleplan.planning.search import argmin, increasing_root
 
 _LN_LARGEST = math.log(1e40)
@@ -31,6 +33,11 @@ class Point(NamedTuple):
     """Whether the loss is the law's trend along its own frontier rather than its surface."""
 
 
+def own_flop(law: Law, point: Point) -> Real:
+    """The FLOPs of a run as the law counts them."""
+    return law.counts_flop.per_param_token * point.size.counted(law.counts_flop.param_count) * point.tokens
+
+
 def point_at(law: Law, accounting: Accounting, size: ModelSize, tokens: Real, method: str) -> Point:
     """The run of a given size on given tokens, its loss read off the law's surface where there is one."""
     loss = None if law.surface is None else law.surface.loss(size.counted(law.counts_params), tokens)
@@ -40,7 +47,7 @@ def point_at(law: Law, accounting: Accounting, size: ModelSize, tokens: Real, me
 
 def surface_optimum(law: Law, surface: LossSurface, accounting: Accounting, train_flop: Real) -> Point:
     """The least loss on the surface for ``train_flop`` FLOPs."""
-    if isinstance(surface, SolvedSurface) and law.counts_flop is accounting.flop:
+    if isinstance(surface, SolvedSurface) and law.counts_as(accounting.flop):
         best = surface.optimum(train_flop)
         size = accounting.size(best.params, law.counts_params)
         method = "closed-form optimum of L(N, D)"
@@ -56,40 +63,57 @@ def surface_optimum(law: Law, surface: LossSurface, accounting: Accounting, trai
 
 
 def surface_optimum_for_loss(law: Law, surface: LossSurface, accounting: Accounting, loss: Real) -> Point:
-    """The least training FLOPs with which the surface reaches ``loss``; infinite where it cannot."""
-    if isinstance(surface, SolvedSurface) and law.counts_flop is accounting.flop:
+    """The run that reaches ``loss`` on the surface with the least training FLOPs; it must be above the floor."""
+    if isinstance(surface, SolvedSurface) and law.counts_as(accounting.flop):
         return surface_optimum(law, surface, accounting, surface.flop_for_loss(loss))
-
-    def cost_at(ln_params: Real) -> Real:
-        params = exp(ln_params)
-        tokens = surface.tokens_for_loss(params, loss)
-        return accounting.train_flop(accounting.size(params, law.counts_params), tokens)
-
-    params = exp(argmin(cost_at, 0.0 * loss, _LN_LARGEST + 0.0 * loss))
+    params = _cheapest_params(law, surface, accounting, loss)
     size = accounting.size(params, law.counts_params)
     tokens = surface.tokens_for_loss(params, loss)
     return point_at(law, accounting, size, tokens, "numeric optimum of L(N, D)")
 
 
+def least_flop(law: Law, surface: LossSurface, accounting: Accounting, loss: Real) -> Real:
+    """The least training FLOPs with which the surface reaches ``loss``; infinite where it cannot."""
+    if isinstance(surface, SolvedSurface) and law.counts_as(accounting.flop):
+        return surface.flop_for_loss(loss)
+    params = _cheapest_params(law, surface, accounting, loss)
+    return accounting.train_flop(accounting.size(params, law.counts_params), surface.tokens_for_loss(params, loss))
+
+
+def _cheapest_params(law: Law, surface: LossSurface, accounting: Accounting, loss: Real) -> Real:
+    def cost_at(ln_params: Real) -> Real:
+        params = exp(ln_params)
+        tokens = surface.tokens_for_loss(params, loss)
+        return accounting.train_flop(accounting.size(params, law.counts_params), tokens)
+
+    return exp(argmin(cost_at, 0.0 * loss, _LN_LARGEST + 0.0 * loss))
+
+
 def rule_optimum(law: Law, rule: AllocationRule, accounting: Accounting, train_flop: Real) -> Point:
     """The published allocation of ``train_flop`` FLOPs, with the loss of the law's trend where it has one."""
     method = "published allocation N*(C)"
-    own_flop: Real = train_flop
+    flop_of_rule: Real = train_flop
+    own = accounting._replace(flop=law.counts_flop)
     if law.counts_flop is accounting.flop:
         size = accounting.size(rule.params(train_flop), law.counts_params)
     else:
         # The rule speaks of FLOPs as the law counts them: find the plan that costs the budget as we count them.
         def excess(ln_params: Real) -> Real:
             trial = accounting.size(exp(ln_params), law.counts_params)
-            cost = rule.flop_for_params(exp(ln_params)) / trial.counted(law.counts_params)
-            return log(cost * trial.counted(accounting.flop.param_count)) - log(train_flop)
+            tokens = own.tokens(trial, rule.flop_for_params(exp(ln_params)))
+            return log(accounting.train_flop(trial, tokens)) - log(train_flop)
 
+        too_small = excess(0.0 * train_flop) > 0
+        if any_true(too_small):
+            flop = units.flop(first_where(too_small, train_flop))
+            text = f"a budget of {flop} FLOP buys less than one parameter under {law.id}; ask for a larger budget"
+            raise InfeasibleError(text)
         params = exp(increasing_root(excess, 0.0 * train_flop, _LN_LARGEST + 0.0 * train_flop))
         size = accounting.size(params, law.counts_params)
-        own_flop = rule.flop_for_params(params)
+        flop_of_rule = rule.flop_for_params(params)
         method += ", budget converted"
     tokens = accounting.tokens(size, train_flop)
-    loss = None if law.trend is None else law.trend.loss(own_flop)
+    loss = None if law.trend is None else law.trend.loss(flop_of_rule)
     return Point(size, tokens, train_flop, loss, method, on_trend=loss is not None)
 
 
@@ -102,10 +126,10 @@ def rule_optimum_for_loss(law: Law, rule: AllocationRule, accounting: Accounting
     if law.trend is None:
         law.require_surface("a target loss")
     assert law.trend is not None
-    own_flop = law.trend.flop_for_loss(loss)
-    params = rule.params(own_flop)
+    flop_of_rule = law.trend.flop_for_loss(loss)
+    params = rule.params(flop_of_rule)
     size = accounting.size(params, law.counts_params)
-    tokens = own_flop / (6 * params)
+    tokens = accounting._replace(flop=law.counts_flop).tokens(size, flop_of_rule)
     flop = accounting.train_flop(size, tokens)
     return Point(size, tokens, flop, loss + 0.0, "published allocation N*(C)", on_trend=True)
 

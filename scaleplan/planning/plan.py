@@ -14,10 +14,10 @@ from scaleplan.planning.problem import Problem
 class Plan:
     """One law's answer to a problem.
 
-    Numbers are floats, or arrays of the problem's shape. ``*_low`` and ``*_high`` are the ends of the band at
-    ``problem.level``; ``None`` where the law has no covariance, or where the quantity was given (or follows
-    exactly from what was given). ``params`` counts embeddings. ``loss`` is ``None`` under a law without one.
-    ``method`` says how the numbers came about. ``cross_check`` holds the other laws' answers.
+    Numbers are floats, or arrays that broadcast against each other where the problem has arrays. ``*_low`` and
+    ``*_high`` are the ends of the band at ``problem.level``; ``None`` where the law has no covariance, or where the
+    quantity was given (or follows exactly from what was given). ``params`` counts embeddings. ``loss`` is ``None``
+    under a law without one. ``method`` says how the numbers came about. ``cross_check`` holds the other laws' answers.
     """
 
     law: Law

@@ -12,7 +12,7 @@ from scaleplan.ops import Real
 from scaleplan.planning.bands import loss_ends
 from scaleplan.planning.notices import law_notices
 from scaleplan.planning.optimum import point_at
-from scaleplan.planning.problem import check_level, check_quantity
+from scaleplan.planning.problem import check_level, check_quantity, check_shapes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,7 @@ def predict(law: Law, params: Real, tokens: Real, *, level: float, accounting: A
     check_level(level)
     check_quantity("params", params)
     check_quantity("tokens", tokens)
+    check_shapes(params, tokens)
     point = point_at(law, accounting, accounting.size(params, ParamCount.TOTAL), tokens, "")
     assert point.loss is not None
     return Prediction(

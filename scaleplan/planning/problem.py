@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 from scaleplan.compute.accounting import DEFAULT_ACCOUNTING, Accounting
 from scaleplan.errors import UsageError
-from scaleplan.ops import Real, any_true, first_where
+from scaleplan.ops import Real, any_true, first_where, is_array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -34,6 +35,7 @@ class Problem:
         check_level(self.level)
         for name in ("train_flop", "loss", "params", "tokens"):
             check_quantity(name, getattr(self, name))
+        check_shapes(self.train_flop, self.loss, self.params, self.tokens)
 
 
 def check_level(level: float) -> None:
@@ -43,7 +45,23 @@ def check_level(level: float) -> None:
         UsageError: not between 0 and 1.
     """
     if not 0 < level < 1:
-        raise UsageError(f"level must be a fraction between 0 and 1, such as 0.95 (got {level:g})")
+        raise UsageError(f"level must be a fraction between 0 and 1, such as 0.95 (got {level})")
+
+
+def check_shapes(*values: Real | None) -> None:
+    """Check that arrays fit each other.
+
+    Raises:
+        UsageError: with their shapes.
+    """
+    shapes: list[tuple[int, ...]] = [cast("Any", value).shape for value in values if is_array(value)]
+    if len(shapes) > 1:
+        import numpy as np
+
+        try:
+            np.broadcast_shapes(*shapes)
+        except ValueError:
+            raise UsageError(f"arrays of shapes {' and '.join(map(str, shapes))} do not fit each other") from None
 
 
 def check_quantity(name: str, value: Real | None) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scaleplan.ops import Real, where
+from scaleplan.errors import ConvergenceError
+from scaleplan.ops import Real, any_true, where
 
 _GOLDEN = 0.6180339887498949
 _GRID = 128
@@ -45,7 +46,13 @@ def _golden_section(objective: Callable[[Real], Real], left: Real, right: Real) 
 
 
 def increasing_root(function: Callable[[Real], Real], low: Real, high: Real) -> Real:
-    """The x in [``low``, ``high``] at which an increasing ``function`` crosses zero, by bisection."""
+    """The x in [``low``, ``high``] at which an increasing ``function`` crosses zero, by bisection.
+
+    Raises:
+        ConvergenceError: it does not cross zero between them.
+    """
+    if any_true(function(low) > 0) or any_true(function(high) < 0):
+        raise ConvergenceError("no plan of 1 to 1e40 parameters has this budget once converted")
     for _ in range(100):
         middle = (low + high) / 2
         below = function(middle) < 0

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from scaleplan.errors import InputFileError, UsageError
 from scaleplan.planning.comparison import Option
-from scaleplan.specs.document import Flop, Loss, Params, Strict, Tokens, validated
-from scaleplan.specs.files import read_document
-from scaleplan.specs.laws import load_law
+from scaleplan.specs.document import Flop, Loss, Params, Strict, Tokens, by_line, validated
+from scaleplan.specs.files import read_document, shown
+from scaleplan.specs.laws import load_law, looks_like_path
 from scaleplan.specs.options import catalogue_option
 from scaleplan.specs.yaml12 import Document, parse
 
@@ -111,9 +112,11 @@ def read_parsed(document: Document) -> tuple[BudgetDocument | OptionsDocument, l
     try:
         spec: BudgetDocument | OptionsDocument = _checked(document, model)
     except InputFileError as error:
-        raise InputFileError([*error.problems, *problems]) from None
+        raise InputFileError(by_line([*error.problems, *problems])) from None
+    names = [_option_id(entry) if isinstance(entry, str) else entry.name for entry in spec.compare]
+    problems = problems or _twice(document, spec.law, names)
     if problems:
-        raise InputFileError(problems)
+        raise InputFileError(by_line(problems))
     own = [Option(name=e.name, params=e.params, tokens=e.tokens) for e in spec.compare if isinstance(e, OptionSpec)]
     return spec, [options[entry] if isinstance(entry, str) else own.pop(0) for entry in spec.compare]
 
@@ -131,12 +134,46 @@ def _looked_up(document: Document) -> tuple[dict[str, Option], list[str]]:
                 continue
             try:
                 if key == "law":
-                    load_law(name)
+                    load_law(beside(document.name, name))
                 else:
                     options[name] = catalogue_option(name)
-            except UsageError as error:
-                problems.append(f"{document.where((key, i))}: {key}.{i}: {error.message}")
+            except (UsageError, InputFileError) as error:
+                field = f"{key}.{i}" if isinstance(data[key], list) else key
+                problems.append(f"{document.where((key, i))}: {field}: {error.message}")
     return options, problems
+
+
+def _twice(document: Document, laws: list[str], options: list[str]) -> list[str]:
+    """Laws and options that a document names twice, under whatever spelling, and ``all`` beside other laws."""
+    problems: list[str] = []
+    if "all" in laws and len(laws) > 1:
+        problems.append(f"{document.where(('law',))}: law: all stands for every law: leave the others out")
+        laws = []
+    ids = [name if name == "all" else load_law(beside(document.name, name)).id for name in laws]
+    for key, listed in (("law", ids), ("compare", options)):
+        for i, name in enumerate(listed):
+            if name in listed[:i]:
+                problems.append(f"{document.where((key, i))}: {key}.{i}: {name} stands twice")
+    return problems
+
+
+def _option_id(name: str) -> str:
+    try:
+        return catalogue_option(name).name
+    except UsageError:
+        return name
+
+
+def laws_of(path: str, names: list[str]) -> list[str] | None:
+    """The laws that a file names, ready to be loaded; ``None`` where it names none."""
+    return [beside("<stdin>" if path == "-" else path, name) for name in names] or None
+
+
+def beside(document: str, law: str) -> str:
+    """A law as a document names it: a relative path starts at the document's own folder."""
+    if not looks_like_path(law) or document == "<stdin>" or Path(law).is_absolute():
+        return law
+    return str(Path(document).parent / law)
 
 
 def schema_of(document: Document) -> str | None:
@@ -146,7 +183,7 @@ def schema_of(document: Document) -> str | None:
 
 
 def _parsed(path: str) -> Document:
-    return parse(read_document(path), path if path != "-" else "<stdin>")
+    return parse(read_document(path), shown(path))
 
 
 def _checked(document: Document, model: type[Any]) -> Any:

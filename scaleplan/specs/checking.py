@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from scaleplan import units
 from scaleplan.errors import InputFileError
-from scaleplan.specs.files import read_document
+from scaleplan.specs.files import read_document, shown
 from scaleplan.specs.yaml12 import merged, parse_parts
 
 
@@ -30,14 +30,14 @@ def check_file(path: str) -> FileCheck:
         return _check_runs(path)
     from scaleplan.specs.budget import BUDGET_SCHEMA, OPTIONS_SCHEMA, read_parsed, schema_of
 
-    parts = parse_parts(read_document(path), path if path != "-" else "<stdin>")
+    parts = parse_parts(read_document(path), shown(path))
     document = merged(parts)
     schema = schema_of(document)
     if schema == "scaleplan.law/1":
-        from scaleplan.specs.law_document import validate
+        from scaleplan.specs.law_document import validate_own
         from scaleplan.specs.laws import build_law
 
-        law = build_law(validate(document))
+        law = build_law(validate_own(document))
         form = law.surface or law.allocation
         assert form is not None
         constants = ", ".join(f"{symbol} = {value:g}" for symbol, value in cast("Any", form)._asdict().items())

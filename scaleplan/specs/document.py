@@ -33,8 +33,8 @@ def _quantity(kind: str) -> BeforeValidator:
 
 
 def _finite(value: Any) -> Any:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isfinite(value):
-        raise ValueError(f"must be a finite number (got {value})")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"must be a finite number (got {_shown(value)})")
     return value
 
 
@@ -60,17 +60,19 @@ def validated(document: Document, model: type[Model]) -> Model:
     except ValidationError as error:
         errors = [cast("dict[str, Any]", e) for e in error.errors(include_url=False)]
         problems = [_problem(document, model, e) for e in errors if not _is_other_branch(e, errors)]
-        raise InputFileError(sorted(dict.fromkeys(problems), key=_line_of)) from None
+        raise InputFileError(by_line(problems)) from None
 
 
 def _problem(document: Document, model: type[BaseModel], error: dict[str, Any]) -> str:
-    path = _document_path(document.data, error["loc"])
+    path = _document_path(document.data, error["loc"], named=error["type"] in ("extra_forbidden", "missing"))
     field = ".".join(str(part) for part in path) or "document"
     kind, text = error["type"], error["msg"]
     if kind == "extra_forbidden":
         text = f"unknown key.{nearest(str(path[-1]), _siblings(model, path))}"
     elif kind == "missing":
         text = "missing"
+    elif kind in ("model_type", "dict_type", "model_attributes_type"):
+        text = f"must be a mapping of keys to values (got {_shown(error['input'])})"
     elif kind in ("value_error", "assertion_error"):
         text = text.partition(", ")[2]
     else:
@@ -80,15 +82,19 @@ def _problem(document: Document, model: type[BaseModel], error: dict[str, Any]) 
 
 def _is_other_branch(error: dict[str, Any], errors: list[dict[str, Any]]) -> bool:
     """Whether an error is only that a mapping is not text, where mappings may stand and have problems of their own."""
-    base = error["loc"][:-1]
-    return error["type"] == "string_type" and any(e is not error and e["loc"][: len(base)] == base for e in errors)
+    *base, branch = error["loc"] or ("",)
+    same_place = [e for e in errors if e is not error and list(e["loc"][: len(base)]) == base]
+    return branch == "str" and error["type"] == "string_type" and bool(same_place)
 
 
-def _document_path(data: Any, location: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """pydantic's location without the names of union branches that it weaves in."""
+def _document_path(data: Any, location: tuple[str | int, ...], *, named: bool) -> tuple[str | int, ...]:
+    """pydantic's location without the names of union branches and validators that it weaves in.
+
+    The last part may name a key that is not there: where one is missing or unknown (``named``).
+    """
     path: list[str | int] = []
     for i, part in enumerate(location):
-        last = i == len(location) - 1
+        last = named and i == len(location) - 1
         keys = cast("dict[Any, Any]", data) if isinstance(data, dict) else None
         items = cast("list[Any]", data) if isinstance(data, list) else None
         if keys is not None and (part in keys or last):
@@ -120,6 +126,11 @@ def _model_in(annotation: Any) -> Any:
         if found is not None:
             return found
     return None
+
+
+def by_line(problems: list[str]) -> list[str]:
+    """Problems of one file in the order of their lines, each once."""
+    return sorted(dict.fromkeys(problems), key=_line_of)
 
 
 def _line_of(problem: str) -> int:

@@ -21,7 +21,7 @@ def read_document(path: str) -> str:
     Raises:
         InputFileError: missing, a folder, unreadable, binary, empty, or over 4 MiB.
     """
-    name = "<stdin>" if path == "-" else path
+    name = shown(path)
     try:
         if path == "-":
             import sys
@@ -46,6 +46,13 @@ def read_document(path: str) -> str:
     return text
 
 
+def shown(path: str) -> str:
+    """A path for messages: standard input by name, odd characters spelt out so that a message stays one line."""
+    if path == "-":
+        return "<stdin>"
+    return path if path.isprintable() else repr(path)
+
+
 def unreadable(name: str, error: OSError) -> InputFileError:
     """The one-line error for a file that the system would not open or read."""
     if isinstance(error, FileNotFoundError):
@@ -64,23 +71,27 @@ def replacing(path: str) -> Generator[BinaryIO]:
     """
     target = Path(path)
     if target.is_dir():
-        raise UsageError(f"cannot write {path}: it is a folder")
+        raise UsageError(f"cannot write {shown(path)}: it is a folder")
     if target.exists() and not target.is_file():
         # A device or a pipe (/dev/stdout, a fifo) cannot be replaced by renaming; it is written to as it is.
         with open(target, "wb") as file:
             yield file
         return
+    target = target.resolve()
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:40]}.", suffix=".part", dir=target.parent)
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"cannot write {shown(path)}: {(error.strerror or str(error)).lower()}") from None
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(_mode_for(target))
-        Path(temporary).replace(target.resolve() if target.is_symlink() else target)
+        Path(temporary).replace(target)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise UsageError(f"cannot write {shown(path)}: {(error.strerror or str(error)).lower()}") from None
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

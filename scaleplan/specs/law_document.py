@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from scaleplan.errors import InputFileError, UsageError
-from scaleplan.specs.document import Finite, Strict, validated
+from scaleplan.specs import presets
+from scaleplan.specs.document import Finite, Strict, by_line, validated
 from scaleplan.specs.yaml12 import Document
 
 Pair = tuple[Finite, Finite]
@@ -55,6 +56,7 @@ class RolesSpec(Strict):
     allocation: str | None = None
     trend: str | None = None
     refuses: dict[str, str] = Field(default_factory=dict)
+    counts_flop: Literal["6ND", "6ND-nonembedding", "C_min"] | None = None
 
 
 class FittedSpec(Strict):
@@ -80,12 +82,12 @@ class UncertaintySpec(Strict):
 
     parameters: list[str]
     covariance: list[list[Finite]]
-    residual_sd: Finite
+    residual_sd: Annotated[Finite, Field(gt=0)]
     dof: int = Field(ge=1)
     source: str
-    kappa: Finite | None = None
-    tau: Finite | None = None
-    drift: Finite | None = None
+    kappa: Annotated[Finite, Field(ge=1)] | None = None
+    tau: Annotated[Finite, Field(ge=0)] | None = None
+    drift: Annotated[Finite, Field(ge=0)] | None = None
 
 
 class CheckSpec(Strict):
@@ -123,6 +125,18 @@ class LawSpec(Strict):
     checks: list[CheckSpec] = Field(default_factory=list[CheckSpec])
 
 
+def validate_own(document: Document) -> dict[str, Any]:
+    """The data of a user's law file, which must not go by the name of a shipped law.
+
+    Raises:
+        InputFileError: every problem, with its line.
+    """
+    data = validate(document)
+    if data["id"] in presets.ids("laws"):
+        raise InputFileError(f"{document.where(('id',))}: id: {data['id']} is a shipped law's; choose another")
+    return data
+
+
 def validate(document: Document) -> dict[str, Any]:
     """The data of a law file, once it is known to be sound.
 
@@ -130,10 +144,17 @@ def validate(document: Document) -> dict[str, Any]:
         InputFileError: every problem, with its line.
     """
     spec = validated(document, LawSpec)
-    problems = [*_role_problems(document, spec), *_form_problems(document, spec), *_band_problems(document, spec)]
+    problems = [
+        *_role_problems(document, spec),
+        *_form_problems(document, spec),
+        *_range_problems(document, spec),
+        *_band_problems(document, spec),
+    ]
+    data = spec.model_dump(by_alias=True, exclude_none=True)
+    problems += [] if problems else _check_problems(document, spec, data)
     if problems:
-        raise InputFileError(problems)
-    return spec.model_dump(by_alias=True, exclude_none=True)
+        raise InputFileError(by_line(problems))
+    return data
 
 
 def _role_problems(document: Document, spec: LawSpec) -> list[str]:
@@ -173,7 +194,7 @@ def _form_problems(document: Document, spec: LawSpec) -> list[str]:
         except UsageError as error:
             problems.append(f"{document.where(('groups', name))}: groups.{name}: {error.message}")
             continue
-        in_loss_units = getattr(find_form(group.form), "in_loss_units", ())
+        in_loss_units: tuple[str, ...] = getattr(find_form(group.form), "in_loss_units", ())
         for symbol, constant in group.constants.items():
             if symbol in in_loss_units and constant.unit != spec.counts.loss.unit:
                 path = ("groups", name, "constants", symbol, "unit")
@@ -183,6 +204,38 @@ def _form_problems(document: Document, spec: LawSpec) -> list[str]:
                 path = ("groups", name, "constants", symbol, "value")
                 where = f"{document.where(path)}: {'.'.join(path)}"
                 problems.append(f"{where}: must be > 0 (got {constant.value:g})")
+    return problems
+
+
+def _range_problems(document: Document, spec: LawSpec) -> list[str]:
+    """Ranges run from above zero upwards."""
+    problems: list[str] = []
+    for key in ("params", "tokens", "train_flop", "tokens_per_param"):
+        pair = None if spec.fitted is None else getattr(spec.fitted, key)
+        if pair is not None and not 0 < pair[0] < pair[1]:
+            where = f"{document.where(('fitted', key))}: fitted.{key}"
+            problems.append(f"{where}: must run from a number > 0 to a larger one (got {pair[0]:g} to {pair[1]:g})")
+    return problems
+
+
+def _check_problems(document: Document, spec: LawSpec, data: dict[str, Any]) -> list[str]:
+    """Checks ask a group for something that its form can say."""
+    from scaleplan.specs.records import build_record
+
+    record = build_record(data)
+    problems: list[str] = []
+    for i, check in enumerate(record.checks):
+        where = f"{document.where(('checks', i))}: checks.{i}"
+        if check.group not in spec.groups:
+            problems.append(f"{where}.group: no group is called {check.group!r}")
+        elif check.call.startswith("_"):
+            problems.append(f"{where}.call: {check.call!r} is not for calling")
+        else:
+            try:
+                float(check.value(record))
+            except (AttributeError, TypeError, ValueError):
+                form = spec.groups[check.group].form
+                problems.append(f"{where}: the form {form} cannot answer {check.call} at {', '.join(check.at)}")
     return problems
 
 
@@ -200,7 +253,10 @@ def _band_problem(spec: LawSpec, uncertainty: UncertaintySpec) -> str | None:
     surface = spec.groups.get(spec.default.surface or "")
     names, matrix = tuple(uncertainty.parameters), uncertainty.covariance
     n = len(names)
-    expected = None if surface is None else getattr(find_form(surface.form), "covariance_of", None)
+    try:
+        expected = None if surface is None else getattr(find_form(surface.form), "covariance_of", None)
+    except UsageError:
+        return None  # the unknown form is reported with its group
     problem = None
     if spec.fitted is None or spec.fitted.train_flop is None:
         problem = ": needs fitted.train_flop, the range of the runs, to widen bands beyond it"

@@ -6,7 +6,9 @@ Shipped presets are read as they are: the test suite validates every one. A user
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 from scaleplan.conventions import FlopConvention, LossMeasure, ParamCount
 from scaleplan.errors import UsageError, nearest
@@ -20,15 +22,52 @@ DEFAULT_LAW = "besiroglu-2024"
 CROSS_CHECK = ("hoffmann-2022-a1", "hoffmann-2022-a2", "hoffmann-2022-a3", "kaplan-2020")
 """The laws that stand beside the default one when no law is named: the approaches it refits, and Kaplan's."""
 
+LawLike: TypeAlias = "str | os.PathLike[str] | Law"
+Laws: TypeAlias = "LawLike | Sequence[LawLike] | None"
 
-def load_law(name: str) -> Law:
+
+def resolve_laws(asked: Laws, default: Sequence[str]) -> list[Law]:
+    """The laws asked for, each once; ``default`` where none was, every preset for ``all``.
+
+    Raises:
+        UsageError: an unknown law, one named twice, or an empty list.
+    """
+    if asked is None:
+        names: Sequence[LawLike] = default
+    elif is_all(asked):
+        names = [DEFAULT_LAW, *(name for name in presets.ids("laws") if name != DEFAULT_LAW)]
+    else:
+        names = [asked] if isinstance(asked, (str, os.PathLike, Law)) else list(asked)
+    laws = [each if isinstance(each, Law) else load_law(each) for each in names]
+    if not laws:
+        raise UsageError("no law: name one, or leave law out for the default")
+    ids = [each.id for each in laws]
+    for name in ids:
+        if ids.count(name) > 1:
+            raise UsageError(f"{name} is asked for twice")
+    return laws
+
+
+def is_all(asked: Laws) -> bool:
+    """Whether every law was asked for.
+
+    Raises:
+        UsageError: ``all`` stands beside other laws.
+    """
+    names = [asked] if isinstance(asked, str) else list(asked) if isinstance(asked, (list, tuple)) else []
+    if "all" in names and len(names) > 1:
+        raise UsageError("all stands for every law: leave the others out")
+    return names == ["all"]
+
+
+def load_law(name: str | os.PathLike[str]) -> Law:
     """A law by preset id, alias, ``id:variant``, or the path of a law file.
 
     Raises:
         UsageError: no such law or variant.
         InputFileError: the file cannot be used.
     """
-    return build_law(*law_data(name, whole=False))
+    return build_law(*law_data(os.fspath(name), whole=False))
 
 
 def law_data(name: str, *, whole: bool = True) -> tuple[dict[str, Any], str]:
@@ -39,10 +78,10 @@ def law_data(name: str, *, whole: bool = True) -> tuple[dict[str, Any], str]:
         InputFileError: the file cannot be used.
     """
     if looks_like_path(name):
-        from scaleplan.specs.files import read_document
-        from scaleplan.specs.law_document import validate
+        from scaleplan.specs.files import read_document, shown
+        from scaleplan.specs.law_document import validate_own
 
-        return validate(merged(parse_parts(read_document(name), name))), ""
+        return validate_own(merged(parse_parts(read_document(name), shown(name)))), ""
     base, _, variant = name.partition(":")
     return presets.read("laws", base, whole=whole).data, variant
 
@@ -67,7 +106,7 @@ def build_law(data: dict[str, Any], variant: str = "") -> Law:
         authors=data["authors"],
         paper=data["paper"],
         counts_params=ParamCount(counts["params"]),
-        counts_flop=FlopConvention(counts["flop"]),
+        counts_flop=FlopConvention(roles.get("counts_flop", counts["flop"])),
         measure=_measure(counts["loss"]),
         fitted=_fitted(data.get("fitted")),
         surface=_role(data, roles, "surface", LossSurface),
@@ -75,7 +114,7 @@ def build_law(data: dict[str, Any], variant: str = "") -> Law:
         trend=_role(data, roles, "trend", LossTrend),
         uncertainty=_uncertainty(data, variant),
         published_exponents=_exponents(data.get("published_exponents")),
-        refuses=roles.get("refuses", {}),
+        refuses=dict(roles.get("refuses", {})),
     )
 
 

@@ -16,6 +16,8 @@ def option_from_word(word: str) -> Option:
     Raises:
         UsageError: an unknown model or key, a number that cannot be read, or no name.
     """
+    if any("\ud800" <= c <= "\udfff" for c in word):
+        raise UsageError(f"option {word!r}: not UTF-8 text")
     if "=" not in word:
         return catalogue_option(word)
     given: dict[str, str] = {}

@@ -69,7 +69,7 @@ def _by_spelling(kind: str, key: str) -> Path | None:
 
 
 def _path(kind: str, key: str) -> Path | None:
-    if not key or not all(c.isalnum() or c in "-._" for c in key):
+    if not key or len(key) > 100 or not all(c.isalnum() or c in "-._" for c in key):
         return None
     path = _ROOT / kind / f"{key}.yaml"
     return path if path.is_file() else None
@@ -78,4 +78,4 @@ def _path(kind: str, key: str) -> Path | None:
 @cache
 def _read(path: Path, *, whole: bool = True) -> Document:
     text = path.read_text(encoding="utf-8")
-    return merged(parse_parts(text, f"presets/{path.parent.name}/{path.name}", 1000 if whole else 1))
+    return merged(parse_parts(text, f"presets/{path.parent.name}/{path.name}", 1000 if whole else 1, ours=True))

@@ -20,7 +20,7 @@ _MAX_LINE_BYTES = 2**20
 """Our choice: a line of a megabyte is no number and no row of a table."""
 
 
-def line_blocks(source: BinaryIO) -> Iterator[tuple[int, bytes]]:
+def line_blocks(source: BinaryIO, name: str = "<stdin>") -> Iterator[tuple[int, bytes]]:
     """Blocks of whole lines as they become available, each with the number of its first line (from 1).
 
     A producer that pauses gets its finished lines through at once; a last line without a newline counts.
@@ -32,7 +32,7 @@ def line_blocks(source: BinaryIO) -> Iterator[tuple[int, bytes]]:
         if not newline:
             rest += chunk
             if len(rest) > _MAX_LINE_BYTES:
-                raise InputFileError(f"line {line} is longer than a megabyte: not a text file of one row a line")
+                raise InputFileError(f"{name}:{line}: longer than a megabyte: not text of one row a line")
             continue
         block = rest + whole + newline
         yield line, block

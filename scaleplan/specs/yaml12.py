@@ -26,6 +26,7 @@ class _Loader(_Base):  # pyright: ignore[reportUntypedBaseClass] # PyYAML comes 
     yaml_implicit_resolvers: Mapping[str, Any] = {}
 
 
+_MOST_NESTED = 100
 _MAX_NODES = 200_000
 """Our choice: far above any document of ours, far below what nested aliases can blow up to."""
 _NUMBER_CHARACTERS = frozenset("0123456789+-.eE")
@@ -33,7 +34,7 @@ _WORDS: Mapping[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
-    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf"), float("inf")),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), float("inf")),
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
@@ -66,15 +67,19 @@ def parse(text: str, name: str) -> Document:
     return first
 
 
-def parse_parts(text: str, name: str, most: int = 1000) -> list[Document]:
+def parse_parts(text: str, name: str, most: int = 1000, *, ours: bool = False) -> list[Document]:
     """Parse the YAML documents of a text, at most ``most`` of them: what comes after is not even read.
 
+    Text of ours, tested before it ships, is not looked through for what no document of ours has.
+
     Raises:
-        InputFileError: not YAML, a duplicate key, or an alias that contains itself.
+        InputFileError: not YAML, a duplicate key, a tag, an alias that contains itself, or nested too deeply.
     """
     loader: Any = _Loader(text)
     parts: list[Document] = []
     try:
+        if not ours:
+            _refuse_strange(text, name)
         while len(parts) < most and (not parts or loader.check_node()):
             lines: dict[Path, int] = {}
             node = loader.get_node() if loader.check_node() else None
@@ -84,11 +89,25 @@ def parse_parts(text: str, name: str, most: int = 1000) -> list[Document]:
         line = f":{mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise InputFileError(f"{name}{line}: not valid YAML: {problem}") from None
-    except RecursionError:
-        raise InputFileError(f"{name}: nested too deeply to be a scaleplan document") from None
     finally:
         loader.dispose()
     return parts
+
+
+def _refuse_strange(text: str, name: str) -> None:
+    """Refuse depth, on which the C composer would overflow its stack, and tags, which we would drop."""
+    depth = 0
+    for event in cast("Any", yaml).parse(text, Loader=_Loader):
+        if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
+            depth += 1
+        elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
+            depth -= 1
+        line = event.start_mark.line + 1
+        if depth > _MOST_NESTED:
+            raise InputFileError(f"{name}:{line}: nested more than {_MOST_NESTED} deep, which no document of ours is")
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            raise InputFileError(f"{name}:{line}: the tag {tag} has no meaning here; write the value without it")
 
 
 def merged(parts: list[Document]) -> Document:
@@ -100,7 +119,10 @@ def merged(parts: list[Document]) -> Document:
     first, *rest = parts
     if not rest:
         return first
-    data, lines = dict(cast("dict[str, Any]", first.data)), dict(first.lines)
+    start: Any = first.data
+    if not isinstance(start, dict):
+        raise InputFileError(f"{first.where(())}: must be a mapping of keys to values")
+    data, lines = dict(cast("dict[str, Any]", start)), dict(first.lines)
     for part in rest:
         more: Any = part.data
         if not isinstance(more, dict):
@@ -162,14 +184,9 @@ def scalar(text: str) -> Any:
                 return read(text)
             except ValueError:
                 continue
-    if text[:2] in ("0x", "0o"):
-        return _based(text)
+    if text[:2] in ("0x", "0o") and text[2:].isalnum():
+        try:
+            return int(text, 0)
+        except ValueError:
+            return text
     return text
-
-
-def _based(text: str) -> Any:
-    """A hexadecimal or octal integer, or the text where it is none."""
-    try:
-        return int(text, 0)
-    except ValueError:
-        return text

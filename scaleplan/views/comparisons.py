@@ -34,6 +34,7 @@ def comparison_table(comparison: Comparison) -> Table:
     inputs = {
         "flops": comparison.train_flop,
         "as_trained": comparison.as_trained,
+        "options": [{"name": o.name, "params": o.params, "tokens": o.tokens} for o in comparison.options],
         "level": comparison.level,
         **accounting_inputs(comparison.accounting),
         "laws": [law_inputs(law) for law in laws],

@@ -67,7 +67,7 @@ def allocation_table(plan: Plan) -> Table:
 
 def _allocation_grids(plan: Plan) -> list[Grid]:
     row = plan_row(plan)
-    level = f"{plan.problem.level * 100:.4g} % band"
+    level = f"{plan.problem.level * 100:.6g} % band"
     size = "parameters"
     lines = [_line(row, size, "params", count)]
     if plan.law.counts_params is ParamCount.NONEMBEDDING:

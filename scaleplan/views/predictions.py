@@ -33,7 +33,7 @@ def prediction_table(prediction: Prediction) -> Table:
     ]
     grid = Grid(
         title=f"{prediction.law.id}: loss of one run",
-        headers=("", "value", f"{level * 100:.4g} % band"),
+        headers=("", "value", f"{level * 100:.6g} % band"),
         rows=lines,
         numeric=(False, True, True),
     )

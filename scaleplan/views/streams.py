@@ -38,9 +38,7 @@ def allocation_stream(plans: Iterator[Plan]) -> Stream:
         plan: Plan | None = first
         while plan is not None:
             notices.add(plan.warnings, plan.train_flop)
-            for each in (plan, *plan.cross_check):
-                block = {key: getattr(each, key) for key in STREAM_COLUMNS}
-                yield {"law": each.law.id, **block} if plan.cross_check else block
+            yield _interleaved(plan) if plan.cross_check else {key: getattr(plan, key) for key in STREAM_COLUMNS}
             plan = next(plans, None)
 
     several = bool(first.cross_check)
@@ -57,7 +55,21 @@ def allocation_stream(plans: Iterator[Plan]) -> Stream:
     )
 
 
-def prediction_stream(predictions: Iterator[RunPrediction]) -> Stream:
+def _interleaved(plan: Plan) -> dict[str, Any]:
+    """The rows of several laws, budget by budget, each budget's in the order of the laws."""
+    import numpy as np
+
+    plans = (plan, *plan.cross_check)
+    height = np.size(plan.train_flop)
+    block: dict[str, Any] = {"law": [each.law.id for each in plans] * height}
+    for key in STREAM_COLUMNS:
+        values = [getattr(each, key) for each in plans]
+        columns = [np.broadcast_to(np.nan if value is None else value, height) for value in values]
+        block[key] = np.stack(columns, axis=1).ravel()
+    return block
+
+
+def prediction_stream(predictions: Iterator[RunPrediction], runs: str) -> Stream:
     """Runs of a table, a row each, in their order."""
     first = next(predictions)
     notices = _NoticeKeeper()
@@ -74,7 +86,7 @@ def prediction_stream(predictions: Iterator[RunPrediction]) -> Stream:
 
     return Stream(
         verb="predict",
-        inputs=prediction_inputs(first.prediction),
+        inputs={"runs": runs, **prediction_inputs(first.prediction)},
         columns=columns,
         blocks=blocks(),
         warnings=notices.all,

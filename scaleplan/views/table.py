@@ -76,7 +76,7 @@ def loss(value: float | None) -> str:
 
 def share(value: float | None) -> str:
     """A share in per cent."""
-    return "-" if value is None else f"{100 * value:.1f}%"
+    return "-" if value is None else f"{round(100 * value, 1) + 0.0:.1f}%"
 
 
 def band(low: float | None, high: float | None, write: Callable[[float | None], str]) -> str:

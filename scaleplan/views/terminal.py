@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from scaleplan.views.screen import clean
 from scaleplan.views.table import Grid
 
 _UNBOUNDED = 100_000
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LONGEST_WORD = 24
 """Our choice: a word longer than that, a path or address, may be broken."""
 
@@ -33,10 +33,11 @@ def render(grids: Sequence[Grid], *, terminal: bool) -> str:
             file is as wide as it needs to be, unless COLUMNS says otherwise.
     """
     live = terminal and sys.stdout.isatty()
+    styled = live and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     encoding = (sys.stdout.encoding or "utf-8") if terminal else "utf-8"
-    width = None if live else int(os.environ.get("COLUMNS", "0") or 0) or _UNBOUNDED
+    width = None if live else _columns() or _UNBOUNDED
     buffer = _Buffer(encoding)
-    console = Console(file=buffer, width=width or _live_width(), force_terminal=live, highlight=False, emoji=False)
+    console = Console(file=buffer, width=width or _live_width(), force_terminal=styled, highlight=False, emoji=False)
     for i, grid in enumerate(grids):
         if i:
             console.print()
@@ -64,6 +65,12 @@ class _Buffer(StringIO):
     @property
     def encoding(self) -> str:  # type: ignore[override] # StringIO declares it a plain attribute
         return self._encoding
+
+
+def _columns() -> int | None:
+    """The width that COLUMNS asks for, where it is one."""
+    text = os.environ.get("COLUMNS", "")
+    return int(text) if text.isdecimal() and int(text) > 0 else None
 
 
 def _live_width() -> int:
@@ -139,4 +146,4 @@ def _print_records(console: Console, grid: Grid) -> None:
 
 def _clean(text: str) -> Text:
     """User text as it is, never as markup, without control characters that a terminal would obey."""
-    return Text(_CONTROL.sub("�", text))
+    return Text(clean(text))

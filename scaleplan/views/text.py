@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, cast
 
 from scaleplan.errors import Notice
 from scaleplan.version import __version__
+from scaleplan.views.screen import clean
 from scaleplan.views.table import Grid, Row, Stream, Table
 
 
@@ -129,7 +130,7 @@ def _markdown_grid(grid: Grid) -> str:
 
 def _markdown_cell(text: str) -> str:
     """User text kept inert: no cell breaks, no HTML, no emphasis, no line breaks."""
-    text = " ".join(text.split())
-    for mark in "\\`*_{}[]<>|":
+    text = clean(" ".join(text.split()))
+    for mark in "\\`*_{}[]|~":
         text = text.replace(mark, f"\\{mark}")
-    return text.replace("\\<", "&lt;").replace("\\>", "&gt;")
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

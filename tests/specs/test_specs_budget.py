@@ -1,0 +1,171 @@
+"""Budget and options documents: what they hold, and every problem of one at once."""
+
+import pytest
+
+from scaleplan.errors import InputFileError
+from scaleplan.planning.comparison import Option
+from scaleplan.specs.budget import read_budget, read_comparison, read_parsed
+from scaleplan.specs.yaml12 import parse
+
+HEAD = "schema: scaleplan.budget/1\n"
+BUDGET = HEAD + "budget: {flops: 1e24}\n"
+
+
+def read(text):
+    return read_parsed(parse(text, "plan.yaml"))
+
+
+def problems_of(text):
+    with pytest.raises(InputFileError) as caught:
+        read(text)
+    return caught.value.problems
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text):
+        path = tmp_path / "plan.yaml"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("text", "flops", "loss"),
+    [
+        ("budget: {flops: 1e24}", 1e24, None),
+        ("budget:\n  flops: 10 PF-days", 8.64e20, None),
+        ("budget: {flops: '5.76e23'}", 5.76e23, None),
+        ("budget: {loss: 1.95}", None, 1.95),
+    ],
+)
+def test_a_budget_is_compute_or_a_loss(text, flops, loss):
+    spec, options = read(HEAD + text)
+    assert (spec.budget.flops, spec.budget.loss) == (flops, loss)
+    assert options == []
+
+
+@pytest.mark.parametrize(
+    ("text", "laws"), [("", []), ("law: chinchilla", ["chinchilla"]), ("law: [km, chinchilla]", ["km", "chinchilla"])]
+)
+def test_one_law_or_a_list(text, laws):
+    assert read(BUDGET + text)[0].law == laws
+
+
+def test_options_are_models_of_the_catalogue_and_ones_own():
+    _, options = read(BUDGET + "compare: [gopher, {name: ours, params: 30B, tokens: 5T}, {name: long, tokens: 1e13}]")
+    assert [option.name for option in options] == ["gopher-280b", "ours", "long"]
+    assert options[0].from_catalogue
+    assert options[0].params == 2.8e11
+    assert options[1] == Option(name="ours", params=3e10, tokens=5e12)
+    assert options[2] == Option(name="long", tokens=1e13)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("budget: {flops: -1e24}", ["plan.yaml:2: budget.flops: must be > 0 (got -1e24)"]),
+        ("budget: {flops: .nan}", ["plan.yaml:2: budget.flops: must be a finite number (got nan)"]),
+        ("budget:\n  flops: yes", ["plan.yaml:3: budget.flops: not a number: 'yes'; write 1e24 or 10 PF-days"]),
+        ("budget: {flops: true}", ["plan.yaml:2: budget.flops: must be a number (got True)"]),
+        ("budget: {flops: [1]}", ["plan.yaml:2: budget.flops: must be a number (got [1])"]),
+        (
+            "budget: {flops: 1e24, loss: 2}",
+            ["plan.yaml:2: budget: needs exactly one of flops, loss (got flops and loss)"],
+        ),
+        ("budget: {}", ["plan.yaml:2: budget: needs exactly one of flops, loss (got neither)"]),
+        ("budget: {flop: 1e24}", ["plan.yaml:2: budget.flop: unknown key. Did you mean flops or loss?"]),
+        (
+            "budgett: {flops: 1e24}",
+            ["plan.yaml:1: budget: missing", "plan.yaml:2: budgett: unknown key. Did you mean budget?"],
+        ),
+        ("name: x", ["plan.yaml:1: budget: missing"]),
+    ],
+)
+def test_a_wrong_budget_is_named_by_line_field_and_value(text, expected):
+    assert list(problems_of(HEAD + text)) == expected
+
+
+def test_all_problems_come_at_once_sorted_by_line():
+    text = HEAD + "name: 12\nbudget:\n  flops: -3\nlaw: 5\ncompair: []\n"
+    assert list(problems_of(text)) == [
+        "plan.yaml:2: name: input should be a valid string (got 12)",
+        "plan.yaml:4: budget.flops: must be > 0 (got -3)",
+        "plan.yaml:5: law: input should be a valid list (got 5)",
+        "plan.yaml:6: compair: unknown key. Did you mean compare?",
+    ]
+
+
+def test_unknown_names_take_their_place_among_the_other_problems():
+    lines = [text.split(":")[1] for text in problems_of(HEAD + "law:\n- chinchila\nnmae: x\nbudget: {flops: -1}\n")]
+    assert lines == ["3", "4", "5"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ("{name: ours, params: -1}", "plan.yaml:4: compare.0.params: must be > 0 (got -1)"),
+        ("{name: ours, parms: 3B}", "plan.yaml:4: compare.0.parms: unknown key. Did you mean params?"),
+        ("{params: 3B}", "plan.yaml:4: compare.0.name: missing"),
+        ("{name: ours}", "plan.yaml:4: compare.0: needs params or tokens"),
+        ("{name: ours, tokens: 0.5}", "plan.yaml:4: compare.0.tokens: must be at least 1 (got 0.5)"),
+    ],
+)
+def test_a_wrong_option_is_named_once_and_by_its_own_keys(entry, problem):
+    problems = problems_of(BUDGET + f"compare:\n- {entry}\n")
+    assert problem in problems
+    assert not [text for text in problems if "compare.0.str" in text or "valid string" in text]
+
+
+def test_unknown_laws_and_models_are_found_together_with_the_nearest():
+    text = BUDGET + "law:\n- km\n- chinchila\ncompare:\n- gopher\n- gofer\n"
+    law, model = problems_of(text)
+    assert law.startswith("plan.yaml:5: law.1: unknown law 'chinchila'. Did you mean chinchilla")
+    assert model.startswith("plan.yaml:8: compare.1: unknown model 'gofer'. Did you mean gopher")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("budget: {flops: 1e24}\n", "plan.yaml:1: schema: missing"),
+        ("name: x\nschema: scaleplan.budget/2\n", "plan.yaml:2: schema: must be scaleplan.budget/1"),
+        ("- a\n", "plan.yaml:1: must be a mapping of keys to values (got list)"),
+        ("word\n", "plan.yaml:1: must be a mapping of keys to values (got str)"),
+        ("", "plan.yaml: must be a mapping of keys to values"),
+    ],
+)
+def test_a_document_of_another_kind_is_refused(text, words):
+    assert words in problems_of(text)[0]
+
+
+OPTIONS = "schema: scaleplan.options/1\ncompare: [gopher, chinchilla]\n"
+
+
+def test_an_options_file_may_leave_out_the_budget():
+    spec, options = read(OPTIONS)
+    assert spec.budget is None
+    assert [option.name for option in options] == ["gopher-280b", "chinchilla-70b"]
+
+
+def test_an_options_file_needs_options():
+    assert problems_of("schema: scaleplan.options/1\n") == ("plan.yaml:1: compare: missing",)
+    (problem,) = problems_of("schema: scaleplan.options/1\ncompare: []\n")
+    assert problem.startswith("plan.yaml:2: compare: ")
+
+
+def test_files_are_read(written):
+    assert read_budget(written(BUDGET)).budget.flops == 1e24
+    spec, options = read_comparison(written(OPTIONS))
+    assert spec.compare == ["gopher", "chinchilla"]
+    assert len(options) == 2
+
+
+def test_an_options_file_is_no_budget(written):
+    with pytest.raises(InputFileError, match=r"plan\.yaml:1: schema: an options file; it serves scaleplan compare"):
+        read_budget(written(OPTIONS))
+
+
+def test_a_budget_without_options_compares_nothing(written):
+    with pytest.raises(InputFileError, match=r"compare: missing; list the options to compare"):
+        read_comparison(written(BUDGET))

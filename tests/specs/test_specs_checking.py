@@ -1,0 +1,82 @@
+import pytest
+
+from scaleplan.errors import InputFileError
+from scaleplan.specs.checking import check_file
+
+BUDGET = "schema: scaleplan.budget/1\nname: plan\nlaw: [km, chinchilla]\nbudget: {flops: 1e24}\ncompare: [gopher]\n"
+
+
+@pytest.fixture
+def check(tmp_path):
+    def of(text, name="file.yaml"):
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return check_file(str(path))
+
+    return of
+
+
+def test_a_budget(check):
+    found = check(BUDGET)
+    assert found.schema == "scaleplan.budget/1"
+    assert dict(found.holds) == {"name": "plan", "laws": "km, chinchilla", "flops": "1e24", "compare": "gopher-280b"}
+
+
+def test_an_options_file(check):
+    found = check("schema: scaleplan.options/1\ncompare: [gopher, {name: ours, params: 1B}]\n")
+    assert found.schema == "scaleplan.options/1"
+    assert dict(found.holds) == {"name": "-", "laws": "the default", "compare": "gopher-280b, ours"}
+
+
+def test_a_target_loss(check):
+    assert dict(check("schema: scaleplan.budget/1\nbudget: {loss: 1.95}\n").holds)["loss"] == "1.95"
+
+
+def test_a_law(check):
+    text = """\
+schema: scaleplan.law/1
+id: ours
+title: t
+year: 2026
+authors: us
+paper: internal
+kind: allocation
+counts: {params: total, flop: 6ND, tokens: t, loss: {unit: nats/token, corpus: c, tokenizer: t}}
+groups:
+  line: {form: power-rule, source: s, constants: {k: {value: 0.1, unit: x}, a: {value: 0.5, unit: "1"}}}
+default: {allocation: line}
+"""
+    found = check(text)
+    assert found.schema == "scaleplan.law/1"
+    holds = dict(found.holds)
+    assert holds["law"] == "ours"
+    assert holds["bands"] == "no"
+
+
+def test_a_table_of_runs(check):
+    found = check("params,tokens,seed\n1e9,2e10,1\n2e9,2e10,2\n", "runs.csv")
+    assert found.schema == "table of runs"
+    assert dict(found.holds) == {"rows": "2", "columns not used": "seed"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("schema: other/1\n", ":1: schema: must be scaleplan.budget/1, scaleplan.options/1 or scaleplan.law/1"),
+        ("a: 1\n", "schema: must be scaleplan.budget/1"),
+        ("- a\n", "schema"),
+        (BUDGET + "---\na: 1\n", ":7: a second YAML document; only a law file has one"),
+        (BUDGET.replace("km", "kn"), ":3: law.0: unknown law 'kn'"),
+        (BUDGET.replace("1e24", "-1"), ":4: budget.flops: must be > 0 (got -1)"),
+        ("- a\n---\nb: 1\n", ":1: "),
+    ],
+)
+def test_a_file_that_is_not_sound(check, text, words):
+    with pytest.raises(InputFileError) as caught:
+        check(text)
+    assert words in caught.value.message
+
+
+def test_a_table_that_is_not_sound(check):
+    with pytest.raises(InputFileError, match=r"runs\.csv:2: tokens"):
+        check("params,tokens\n1e9,x\n", "runs.csv")
