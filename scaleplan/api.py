@@ -68,6 +68,7 @@ def allocate(
         InfeasibleError: the loss is out of reach, or the budget buys less than a parameter or a token.
     """
     numbers = {"flops": flops, "loss": loss, "params": params, "tokens": tokens}
+    name: str | None = None
     if budget is not None:
         if not isinstance(budget, str):  # pyright: ignore[reportUnnecessaryIsInstance] # a slip worth a clear word
             raise UsageError(f"the first argument is the path of a budget file; write flops={budget}")
@@ -76,12 +77,15 @@ def allocate(
         from scaleplan.specs.budget import laws_of, read_budget
 
         spec = read_budget(budget)
+        name = spec.name
         numbers |= {"flops": spec.budget.flops, "loss": spec.budget.loss}
         law = law or laws_of(budget, spec.law)
     given = {key: number(key, value) for key, value in numbers.items() if value is not None}
     single = not any(is_array(value) for value in given.values())
     laws = resolve_laws(law, (DEFAULT_LAW, *CROSS_CHECK) if single else (DEFAULT_LAW,))
     problem = Problem(
+        name=name,
+        file=budget,
         train_flop=given.get("flops"),
         loss=given.get("loss"),
         params=given.get("params"),

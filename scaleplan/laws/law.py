@@ -53,6 +53,8 @@ class Law(NamedTuple):
     published_exponents: PublishedExponents | None
     refuses: Mapping[str, str] = {}
     """Verb to the reason why these constants must not serve it."""
+    file: str | None = None
+    """The law file it was read from; ``None`` for a shipped law."""
 
     def counts_as(self, flop: FlopConvention) -> bool:
         """Whether C = 6ND of this convention is 6 times the parameters as the law counts them, times tokens."""

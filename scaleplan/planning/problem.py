@@ -14,10 +14,13 @@ from scaleplan.ops import Real, any_true, first_where, is_array
 class Problem:
     """A budget (``train_flop``, or the ``loss`` to reach), perhaps one side fixed (``params`` or ``tokens``).
 
-    ``params`` counts embeddings. ``level`` is the coverage of the bands asked for. ``accounting`` names the
-    convention of ``train_flop``. Every number may be an array; arrays broadcast against each other.
+    ``name`` and ``file`` are of the budget file, where the problem comes from one. ``params`` counts embeddings.
+    ``level`` is the coverage of the bands asked for. ``accounting`` names the convention of ``train_flop``. Every
+    number may be an array; arrays broadcast against each other.
     """
 
+    name: str | None = None
+    file: str | None = None
     train_flop: Real | None = None
     loss: Real | None = None
     params: Real | None = None

@@ -26,7 +26,7 @@ def check_file(path: str) -> FileCheck:
     Raises:
         InputFileError: every problem of the file, with its line.
     """
-    if path.endswith(".csv"):
+    if path.lower().endswith(".csv"):
         return _check_runs(path)
     from scaleplan.specs.budget import BUDGET_SCHEMA, OPTIONS_SCHEMA, read_parsed, schema_of
 

@@ -67,7 +67,9 @@ def load_law(name: str | os.PathLike[str]) -> Law:
         UsageError: no such law or variant.
         InputFileError: the file cannot be used.
     """
-    return build_law(*law_data(os.fspath(name), whole=False))
+    path = os.fspath(name)
+    law = build_law(*law_data(path, whole=False))
+    return law._replace(file=path) if looks_like_path(path) else law
 
 
 def law_data(name: str, *, whole: bool = True) -> tuple[dict[str, Any], str]:

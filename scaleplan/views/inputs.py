@@ -13,6 +13,7 @@ def law_inputs(law: Law) -> dict[str, Any]:
     measure = law.measure
     return {
         "id": law.id,
+        "file": law.file,
         "paper": law.paper,
         "counts_params": law.counts_params.value,
         "counts_flop": law.counts_flop.value,

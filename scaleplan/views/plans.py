@@ -36,6 +36,8 @@ def plan_inputs(plan: Plan) -> dict[str, Any]:
     """Everything resolved that a plan of one budget answers."""
     problem = plan.problem
     return {
+        "name": problem.name,
+        "file": problem.file,
         "flops": problem.train_flop,
         "loss": problem.loss,
         "params": problem.params,
@@ -80,7 +82,7 @@ def _allocation_grids(plan: Plan) -> list[Grid]:
     budget = _line(row, "training FLOP", "train_flop", flop)
     grids = [
         Grid(
-            title=f"{plan.law.id}: {plan.method}",
+            title=f"{f'{plan.problem.name}, ' if plan.problem.name else ''}{plan.law.id}: {plan.method}",
             headers=("", "plan", level),
             rows=[budget, *lines],
             numeric=(False, True, True),

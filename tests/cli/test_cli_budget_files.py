@@ -30,8 +30,11 @@ def test_a_file_plans_as_the_same_words_do(run, tmp_path):
     (tmp_path / "b.yaml").write_text(f"{HEAD}law: [km, chinchilla]\nbudget: {{flops: 1e21}}\n")
     by_file = run("allocate", "b.yaml", "-f", "json")
     by_words = run("allocate", "--flops", "1e21", "--law", "km", "--law", "chinchilla", "-f", "json")
-    assert by_file == by_words
-    assert by_file.code == 0
+    assert by_file.code == by_words.code == 0
+    assert by_file.stderr == by_words.stderr
+    answers = [by_file.envelope, by_words.envelope]
+    assert [answer["inputs"].pop("file") for answer in answers] == ["b.yaml", None]
+    assert answers[0] == answers[1]
     assert [row["law"] for row in by_file.envelope["rows"]] == ["kaplan-2020", "besiroglu-2024"]
 
 
