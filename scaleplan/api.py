@@ -267,11 +267,26 @@ def law_record(name: str) -> LawRecord:
     return load_record(name)
 
 
-def list_models() -> tuple[CatalogueModel, ...]:
-    """Every model of the catalogue, oldest first."""
+def list_models(
+    *,
+    year: int | str | None = None,
+    organisation: str | None = None,
+    min_params: Number | None = None,
+    sort: str = "announced",
+) -> tuple[CatalogueModel, ...]:
+    """Models of the catalogue, oldest first unless sorted otherwise; see ``specs.models.list_models``.
+
+    Raises:
+        UsageError: a filter that cannot be read, an unknown sort key.
+    """
     from scaleplan.specs.models import list_models as listed
 
-    return listed()
+    return listed(
+        year=None if year is None else whole("year", year),
+        organisation=organisation,
+        min_params=None if min_params is None else scalar("min-params", min_params, "params"),
+        sort=sort,
+    )
 
 
 def load_model(name: str) -> CatalogueModel:

@@ -28,6 +28,10 @@ def laws(
 
 def models(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show one model with its sources.")] = None,
+    year: Annotated[str | None, typer.Option(metavar="YEAR", help="Only those announced in it.")] = None,
+    org: Annotated[str | None, typer.Option(metavar="TEXT", help="Only those of such an organisation.")] = None,
+    min_params: Annotated[str | None, typer.Option(metavar="N", help="Only those of at least N parameters.")] = None,
+    sort: Annotated[str, typer.Option(metavar="KEY", help="By announced, params, tokens or train_flop.")] = "announced",
     form: FormatOption = "table",
     get: GetOption = None,
     output: OutputOption = None,
@@ -38,5 +42,8 @@ def models(
     from scaleplan.views.catalogue import model_table, models_table
     from scaleplan.views.write import write
 
-    result = models_table(api.list_models()) if name is None else model_table(api.load_model(name))
+    if name is None:
+        result = models_table(api.list_models(year=year, organisation=org, min_params=min_params, sort=sort))
+    else:
+        result = model_table(api.load_model(name))
     write(result, form=form, get=get, output=output, quiet=quiet)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from scaleplan.errors import UsageError
 from scaleplan.specs import presets
 
-FIELDS = ("params", "params_nonembedding", "tokens", "train_flop")
+FIELDS = ("params", "params_active", "params_nonembedding", "tokens", "train_flop")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +17,7 @@ class Value:
     """A number with its source.
 
     ``status`` is ``published`` (checked against the source), ``unverified`` (not checked), ``estimate`` (somebody
-    else's estimate) or ``derived`` (computed here).
+    else's estimate), ``rumour`` (never disclosed by the developer) or ``derived`` (computed here).
     """
 
     value: float
@@ -26,7 +27,10 @@ class Value:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueModel:
-    """A published model. ``values`` holds those of ``FIELDS`` that are known; the others were never published."""
+    """A model. ``values`` holds those of ``FIELDS`` that are known; the others were never published.
+
+    ``params`` counts all parameters, ``params_active`` those that a token passes through in a mixture of experts.
+    """
 
     id: str
     name: str
@@ -56,10 +60,39 @@ def load_model(name: str) -> CatalogueModel:
     return build_model(presets.read("models", name).data)
 
 
-def list_models() -> tuple[CatalogueModel, ...]:
-    """Every catalogue model, oldest first."""
-    models = (load_model(name) for name in presets.ids("models"))
-    return tuple(sorted(models, key=lambda model: (model.announced, model.id)))
+SORT_KEYS = ("announced", "params", "tokens", "train_flop", "model")
+
+
+def list_models(
+    *,
+    year: int | None = None,
+    organisation: str | None = None,
+    min_params: float | None = None,
+    sort: str = "announced",
+) -> tuple[CatalogueModel, ...]:
+    """Catalogue models, oldest first unless sorted otherwise.
+
+    Args:
+        year: only those announced in it.
+        organisation: only those whose organisation has this in its name, upper or lower case.
+        min_params: only those of at least so many parameters; a size that was never published does not count.
+        sort: one of ``SORT_KEYS``; numbers largest first, those without one last.
+
+    Raises:
+        UsageError: an unknown sort key.
+    """
+    if sort not in SORT_KEYS:
+        raise UsageError(f"cannot sort by {sort!r}; it takes {', '.join(SORT_KEYS)}")
+    models = [
+        model
+        for model in (load_model(name) for name in presets.ids("models"))
+        if (year is None or model.year == year)
+        and (organisation is None or organisation.lower() in model.organisation.lower())
+        and (min_params is None or (model.number("params") or 0.0) >= min_params)
+    ]
+    if sort in FIELDS:
+        return tuple(sorted(models, key=lambda model: (-(model.number(sort) or 0.0), model.id)))
+    return tuple(sorted(models, key=lambda model: model.id if sort == "model" else f"{model.announced} {model.id}"))
 
 
 def build_model(data: dict[str, Any]) -> CatalogueModel:

@@ -43,6 +43,11 @@ def catalogue_option(name: str) -> Option:
         UsageError: no such model.
     """
     model = load_model(name)
+    if model.number("params_active") is not None:
+        raise UsageError(
+            f"{model.id} is a mixture of experts, which the laws here do not cover: they are of dense models, whose "
+            "parameters all serve every token"
+        )
     return Option(
         name=model.id,
         params=model.number("params"),

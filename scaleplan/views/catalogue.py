@@ -20,6 +20,7 @@ MODELS_COLUMNS = (
     "organisation",
     "announced",
     "params",
+    "params_active",
     "tokens",
     "train_flop",
     "params_status",
@@ -112,7 +113,7 @@ def models_table(models: Sequence[CatalogueModel]) -> Table:
             "organisation": model.organisation,
             "announced": model.announced,
         }
-        for field in ("params", "tokens", "train_flop"):
+        for field in ("params", "params_active", "tokens", "train_flop"):
             row[field] = model.number(field)
         for field in ("params", "tokens", "train_flop"):
             row[f"{field}_status"] = model.values[field].status if field in model.values else "unpublished"
@@ -127,7 +128,7 @@ def models_table(models: Sequence[CatalogueModel]) -> Table:
         for row in rows
     ]
     grid = Grid(
-        title="models (? not checked against its source, ~ an estimate of others, - never published)",
+        title="models (? not checked, ~ estimate of others, ! rumour, - never published)",
         headers=("model", "alias", "year", "N", "D", "FLOP"),
         rows=cells,
         numeric=(False, False, False, True, True, True),
@@ -245,7 +246,7 @@ def _gives(law: Law) -> list[str]:
 
 
 def _marked(row: dict[str, Any], field: str) -> str:
-    mark = {"unverified": "?", "estimate": "~"}.get(row[f"{field}_status"], "")
+    mark = {"unverified": "?", "estimate": "~", "rumour": "!"}.get(row[f"{field}_status"], "")
     write = flop if field == "train_flop" else count
     return f"{write(row[field])}{mark}"
 

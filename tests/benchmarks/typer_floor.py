@@ -109,7 +109,15 @@ def laws(place: Place = None, form: Form = "table", get: Text = None, output: Te
 
 @app.command()
 def models(
-    place: Place = None, form: Form = "table", get: Text = None, output: Text = None, quiet: Flag = False
+    place: Place = None,
+    year: Text = None,
+    org: Text = None,
+    min_params: Text = None,
+    sort: Text = None,
+    form: Form = "table",
+    get: Text = None,
+    output: Text = None,
+    quiet: Flag = False,
 ) -> None:
     """Print a fixed line."""
     print(LINE)
