@@ -8,7 +8,9 @@ as text such as ``70B``, or as arrays.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from scaleplan.compute.accounting import Accounting
@@ -38,7 +40,7 @@ COMPARE_LAWS = (DEFAULT_LAW, "kaplan-2020")
 
 
 def allocate(
-    budget: str | None = None,
+    budget: str | os.PathLike[str] | None = None,
     *,
     flops: Number | None = None,
     loss: Number | None = None,
@@ -70,11 +72,13 @@ def allocate(
     numbers = {"flops": flops, "loss": loss, "params": params, "tokens": tokens}
     name: str | None = None
     if budget is not None:
-        if not isinstance(budget, str):  # pyright: ignore[reportUnnecessaryIsInstance] # a slip worth a clear word
+        if not isinstance(budget, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance] # a slip worth a clear word
             raise UsageError(f"the first argument is the path of a budget file; write flops={budget}")
         if flops is not None or loss is not None:
             raise UsageError("two budgets: the file gives one and so does flops or loss; keep one")
         from scaleplan.specs.budget import laws_of, read_budget
+
+        budget = os.fspath(budget)
 
         spec = read_budget(budget)
         name = spec.name
@@ -149,6 +153,7 @@ def compare(
     chosen = [_option(option) for option in options]
     train_flop = None if flops is None else scalar("flops", flops)
     laws_of_file = False
+    name: str | None = None
     if file is not None:
         from scaleplan.specs.budget import laws_of, read_comparison
 
@@ -159,6 +164,7 @@ def compare(
                 raise UsageError(f"{file} gives a loss as its budget; a comparison needs FLOPs: add --flops")
             train_flop = spec.budget.flops
         laws_of_file = not law
+        name = spec.name
         law = law or laws_of(file, spec.law)
     if not chosen:
         chosen = [_option(name) for name in COMPARE_OPTIONS]
@@ -180,7 +186,7 @@ def compare(
         level=fraction(level),
         accounting=Accounting(flop=laws[0].counts_flop),
     )
-    return with_notice(comparison, notices)
+    return with_notice(replace(comparison, name=name, file=file), notices)
 
 
 def predict(*, params: Number, tokens: Number, law: Laws = None, level: float | str = 0.95) -> Prediction:

@@ -41,7 +41,7 @@ def allocate(
             raise UsageError("two budgets: --flops - reads them from stdin; give no file and no --loss beside it")
         from scaleplan.views.streams import allocation_stream
 
-        result = allocation_stream(_stream(params, tokens, law if get is None else (law or [])[:1] or None, level))
+        result = allocation_stream(_stream(params, tokens, law, level))
     else:
         from scaleplan.views.plans import allocation_table
 

@@ -38,6 +38,9 @@ class Option:
     from_catalogue: bool = False
 
     def __post_init__(self) -> None:
+        for value in (self.params, self.params_nonembedding, self.tokens):
+            if value is not None and not isinstance(value, (int, float)):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise UsageError(f"{self.name}: an option's numbers are numbers (got {value!r})")
         check_quantity("params", self.params)
         check_quantity("tokens", self.tokens)
 
@@ -74,6 +77,9 @@ class Comparison:
 
     rows: tuple[ComparedOption, ...]
     options: tuple[Option, ...]
+    name: str | None = None
+    """Name and path of the file that the options came from."""
+    file: str | None = None
     train_flop: float
     as_trained: bool
     accounting: Accounting

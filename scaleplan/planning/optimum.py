@@ -108,6 +108,8 @@ def rule_optimum(law: Law, rule: AllocationRule, accounting: Accounting, train_f
             flop = units.flop(first_where(too_small, train_flop))
             text = f"a budget of {flop} FLOP buys less than one parameter under {law.id}; ask for a larger budget"
             raise InfeasibleError(text)
+        if any_true(excess(_LN_LARGEST + 0.0 * train_flop) < 0):
+            raise InfeasibleError(f"a budget beyond what plans under {law.id} are converted for, 1e40 parameters")
         params = exp(increasing_root(excess, 0.0 * train_flop, _LN_LARGEST + 0.0 * train_flop))
         size = accounting.size(params, law.counts_params)
         flop_of_rule = rule.flop_for_params(params)

@@ -15,7 +15,7 @@ from scaleplan.planning.optimum import point_at
 from scaleplan.planning.problem import check_level, check_quantity, check_shapes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Prediction:
     """Loss of runs of ``params`` parameters (embeddings counted) on ``tokens`` tokens; floats or arrays."""
 
@@ -32,8 +32,12 @@ class Prediction:
     loss_high: Real | None = None
     warnings: tuple[Notice, ...] = ()
 
+    def __repr__(self) -> str:
+        numbers = ", ".join(f"{key}={getattr(self, key)!r}" for key in ("params", "tokens", "loss"))
+        return f"Prediction(law={self.law.id!r}, {numbers})"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RunPrediction:
     """Predictions of some rows of a table, with the rows' ``run`` names where the table has them."""
 

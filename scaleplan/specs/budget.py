@@ -114,7 +114,7 @@ def read_parsed(document: Document) -> tuple[BudgetDocument | OptionsDocument, l
     except InputFileError as error:
         raise InputFileError(by_line([*error.problems, *problems])) from None
     names = [_option_id(entry) if isinstance(entry, str) else entry.name for entry in spec.compare]
-    problems = problems or _twice(document, spec.law, names)
+    problems = problems or _twice(document, spec.law, names) or _unable(document, spec)
     if problems:
         raise InputFileError(by_line(problems))
     own = [Option(name=e.name, params=e.params, tokens=e.tokens) for e in spec.compare if isinstance(e, OptionSpec)]
@@ -155,6 +155,19 @@ def _twice(document: Document, laws: list[str], options: list[str]) -> list[str]
             if name in listed[:i]:
                 problems.append(f"{document.where((key, i))}: {key}.{i}: {name} stands twice")
     return problems
+
+
+def _unable(document: Document, spec: BudgetDocument | OptionsDocument) -> list[str]:
+    """The first law of a budget file makes the plan: it must be able to."""
+    if isinstance(spec, OptionsDocument) or not spec.law or spec.law == ["all"]:
+        return []
+    law = load_law(beside(document.name, spec.law[0]))
+    where = f"{document.where(('law', 0))}: law"
+    if "allocate" in law.refuses:
+        return [f"{where}: {law.id} is refused for allocation: {law.refuses['allocate']}"]
+    if spec.budget.loss is not None and law.surface is None and law.trend is None:
+        return [f"{where}: {law.id} is an allocation rule without a loss, so it cannot answer a target loss"]
+    return []
 
 
 def _option_id(name: str) -> str:

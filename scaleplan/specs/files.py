@@ -69,15 +69,12 @@ def replacing(path: str) -> Generator[BinaryIO]:
     Raises:
         UsageError: the folder does not exist, is not writable, or ``path`` is a folder.
     """
-    target = Path(path)
-    if target.is_dir():
-        raise UsageError(f"cannot write {shown(path)}: it is a folder")
+    target = _target(path)
     if target.exists() and not target.is_file():
         # A device or a pipe (/dev/stdout, a fifo) cannot be replaced by renaming; it is written to as it is.
         with open(target, "wb") as file:
             yield file
         return
-    target = target.resolve()
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:40]}.", suffix=".part", dir=target.parent)
     except OSError as error:
@@ -95,6 +92,25 @@ def replacing(path: str) -> Generator[BinaryIO]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _target(path: str) -> Path:
+    """The file that a path means, links followed.
+
+    Raises:
+        UsageError: empty, a folder, or a path that the system does not take.
+    """
+    try:
+        target = Path(path)
+        folder = not path or target.is_dir()
+        special = not folder and target.exists() and not target.is_file()
+        resolved = target if special else target.resolve()
+    except (OSError, RuntimeError) as error:
+        why = getattr(error, "strerror", None) or "its links lead in a circle"
+        raise UsageError(f"cannot write {shown(path)}: {why.lower()}") from None
+    if folder:
+        raise UsageError(f"cannot write {shown(path) or 'to an empty path'}{': it is a folder' if path else ''}")
+    return resolved
 
 
 def _mode_for(target: Path) -> int:

@@ -32,12 +32,17 @@ def resolve_laws(asked: Laws, default: Sequence[str]) -> list[Law]:
     Raises:
         UsageError: an unknown law, one named twice, or an empty list.
     """
+    if asked is not None and not isinstance(asked, (str, os.PathLike, Law)):
+        try:
+            asked = list(asked)
+        except TypeError:
+            raise UsageError(f"law must be a name, a Law, or a list of them (got {asked!r})") from None
     if asked is None:
         names: Sequence[LawLike] = default
     elif is_all(asked):
         names = [DEFAULT_LAW, *(name for name in presets.ids("laws") if name != DEFAULT_LAW)]
     else:
-        names = [asked] if isinstance(asked, (str, os.PathLike, Law)) else list(asked)
+        names = [asked] if isinstance(asked, (str, os.PathLike, Law)) else asked
     laws = [each if isinstance(each, Law) else load_law(each) for each in names]
     if not laws:
         raise UsageError("no law: name one, or leave law out for the default")
@@ -67,6 +72,8 @@ def load_law(name: str | os.PathLike[str]) -> Law:
         UsageError: no such law or variant.
         InputFileError: the file cannot be used.
     """
+    if not isinstance(name, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance] # a slip worth a word
+        raise UsageError(f"law must be a name, a Law, or a list of them (got {name!r})")
     path = os.fspath(name)
     law = build_law(*law_data(path, whole=False))
     return law._replace(file=path) if looks_like_path(path) else law
@@ -101,6 +108,8 @@ def build_law(data: dict[str, Any], variant: str = "") -> Law:
     """
     roles = roles_of(data, variant)
     counts = data["counts"]
+    printed = FlopConvention(counts["flop"])
+    counted = FlopConvention(roles["counts_flop"]) if "counts_flop" in roles else printed
     return Law(
         id=f"{data['id']}:{variant}" if variant else data["id"],
         title=data["title"],
@@ -108,9 +117,9 @@ def build_law(data: dict[str, Any], variant: str = "") -> Law:
         authors=data["authors"],
         paper=data["paper"],
         counts_params=ParamCount(counts["params"]),
-        counts_flop=FlopConvention(roles.get("counts_flop", counts["flop"])),
+        counts_flop=counted,
         measure=_measure(counts["loss"]),
-        fitted=_fitted(data.get("fitted")),
+        fitted=_fitted(data.get("fitted"), counted.per_param_token / printed.per_param_token),
         surface=_role(data, roles, "surface", LossSurface),
         allocation=_role(data, roles, "allocation", AllocationRule),
         trend=_role(data, roles, "trend", LossTrend),
@@ -156,7 +165,8 @@ def _measure(raw: dict[str, Any]) -> LossMeasure:
     return LossMeasure(unit=raw["unit"], corpus=raw["corpus"], tokenizer=raw["tokenizer"], context=raw.get("context"))
 
 
-def _fitted(raw: dict[str, Any] | None) -> FittedRange:
+def _fitted(raw: dict[str, Any] | None, flop_scale: float) -> FittedRange:
+    """The ranges, FLOPs converted to what the law (or the variant) counts."""
     if raw is None:
         return FittedRange()
     ranges = {
@@ -164,6 +174,9 @@ def _fitted(raw: dict[str, Any] | None) -> FittedRange:
         for key in ("params", "tokens", "train_flop", "tokens_per_param")
         if key in raw
     }
+    if "train_flop" in ranges:
+        low, high = ranges["train_flop"]
+        ranges["train_flop"] = (low * flop_scale, high * flop_scale)
     return FittedRange(**ranges, source=raw["source"])
 
 

@@ -65,8 +65,10 @@ def whole(name: str, value: int | str) -> int:
         UsageError: with what was given.
     """
     try:
-        return int(value)
-    except ValueError:
+        if int(value) == float(value):
+            return int(value)
+        raise ValueError
+    except (TypeError, ValueError):
         raise UsageError(f"{name} must be a whole number (got {value})") from None
 
 
@@ -74,7 +76,10 @@ def _array(name: str, values: Any, quantity: str | None) -> Real:
     import numpy as np
 
     try:
-        array = np.asarray(values, dtype=np.float64)
+        given = np.asarray(values)
+        if given.dtype.kind not in "fiuO" or hasattr(values, "mask"):
+            raise TypeError
+        array = np.array(given, dtype=np.float64)  # a copy: a plan must not change with the caller's array
     except (TypeError, ValueError):
         raise UsageError(f"{name}: must be a number or an array of numbers (got {type(values).__name__})") from None
     if array.size == 0:

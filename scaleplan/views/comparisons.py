@@ -32,9 +32,14 @@ def comparison_table(comparison: Comparison) -> Table:
     rows = [{key: getattr(row, key) for key in COMPARISON_COLUMNS} | {"law": row.law.id} for row in comparison.rows]
     laws = list({row.law.id: row.law for row in comparison.rows}.values())
     inputs = {
+        "name": comparison.name,
+        "file": comparison.file,
         "flops": comparison.train_flop,
         "as_trained": comparison.as_trained,
-        "options": [{"name": o.name, "params": o.params, "tokens": o.tokens} for o in comparison.options],
+        "options": [
+            {"name": o.name, "params": o.params, "params_nonembedding": o.params_nonembedding, "tokens": o.tokens}
+            for o in comparison.options
+        ],
         "level": comparison.level,
         **accounting_inputs(comparison.accounting),
         "laws": [law_inputs(law) for law in laws],
@@ -69,7 +74,9 @@ def _grid(comparison: Comparison, law: str, rows: Sequence[ComparedOption]) -> G
     at = "as trained" if comparison.as_trained else f"at {flop(comparison.train_flop)} FLOP"
     note = "best C: least FLOP for the same loss; wasted: 1 - best C / FLOP; infer.: FLOP per token against the first"
     numeric = [False, *[True] * (len(headers) - 1)]
-    return Grid(title=f"{law}: {at}, FLOP = 6ND", headers=headers, rows=cells, numeric=numeric, note=note)
+    name = f"{comparison.name}, " if comparison.name else ""
+    title = f"{name}{law}: {at}; {comparison.accounting.flop.text}"
+    return Grid(title=title, headers=headers, rows=cells, numeric=numeric, note=note)
 
 
 def _half_width(row: ComparedOption) -> str:

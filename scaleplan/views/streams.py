@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from scaleplan.conventions import ParamCount
 from scaleplan.errors import Notice
 from scaleplan.ops import Real, extremes
 from scaleplan.planning.plan import Plan
@@ -33,16 +34,21 @@ def allocation_stream(plans: Iterator[Plan]) -> Stream:
     """Many budgets, one row each, block by block; the notices speak of all blocks together."""
     first = next(plans)
     notices = _NoticeKeeper()
+    several = bool(first.cross_check)
+    laws = [plan.law for plan in (first, *first.cross_check)]
+    keys = STREAM_COLUMNS
+    if any(law.counts_params is ParamCount.NONEMBEDDING for law in laws):
+        after = keys.index("params_high") + 1
+        keys = (*keys[:after], "params_nonembedding", *keys[after:])
 
     def blocks() -> Iterator[Mapping[str, Any]]:
         plan: Plan | None = first
         while plan is not None:
             notices.add(plan.warnings, plan.train_flop)
-            yield _interleaved(plan) if plan.cross_check else {key: getattr(plan, key) for key in STREAM_COLUMNS}
+            yield _interleaved(plan, keys) if several else {key: getattr(plan, key) for key in keys}
             plan = next(plans, None)
 
-    several = bool(first.cross_check)
-    columns = ("law", *STREAM_COLUMNS) if several else STREAM_COLUMNS
+    columns = ("law", *keys) if several else keys
     inputs = plan_inputs(first) | {"flops": "-"}
     inputs |= {key: value for key, value in inputs.items() if not hasattr(value, "dtype")}
     return Stream(
@@ -55,14 +61,14 @@ def allocation_stream(plans: Iterator[Plan]) -> Stream:
     )
 
 
-def _interleaved(plan: Plan) -> dict[str, Any]:
+def _interleaved(plan: Plan, keys: Sequence[str]) -> dict[str, Any]:
     """The rows of several laws, budget by budget, each budget's in the order of the laws."""
     import numpy as np
 
     plans = (plan, *plan.cross_check)
     height = np.size(plan.train_flop)
     block: dict[str, Any] = {"law": [each.law.id for each in plans] * height}
-    for key in STREAM_COLUMNS:
+    for key in keys:
         values = [getattr(each, key) for each in plans]
         columns = [np.broadcast_to(np.nan if value is None else value, height) for value in values]
         block[key] = np.stack(columns, axis=1).ravel()

@@ -213,3 +213,17 @@ def test_a_reader_that_goes_away_ends_the_stream_without_a_word(live, form):
     program.send("2e21\n")
     assert program.process.wait(60) in (0, -signal.SIGPIPE)
     assert program.finish().stderr == ""
+
+
+def test_several_laws_come_budget_by_budget_and_get_prints_each(call):
+    printed = call("allocate", "--flops", "-", "--law", "chinchilla", "--law", "km", "--get", "params", "-q",
+                   stdin="1e21\n1e22\n").succeeded().stdout  # fmt: skip
+    rows = call("allocate", "--flops", "-", "--law", "chinchilla", "--law", "km", "-f", "csv", "-q",
+                stdin="1e21\n1e22\n").succeeded().table  # fmt: skip
+    assert [row["params"] for row in rows] == printed.split()
+    assert [row["law"] for row in rows] == ["besiroglu-2024", "kaplan-2020"] * 2
+
+
+def test_a_law_without_embeddings_gives_its_own_count_in_a_stream(call):
+    (row,) = call("allocate", "--flops", "-", "--law", "km", "-f", "csv", "-q", stdin="1e21\n").succeeded().table
+    assert float(row["params_nonembedding"]) == pytest.approx(4.68e9, rel=2e-3)

@@ -215,3 +215,23 @@ def test_several_laws_make_a_plan_and_its_cross_check_in_order():
 )
 def test_who_can_stand_beside_the_default_law(law, problem, answer):
     assert can_answer(law, problem, CHINCHILLA) == answer
+
+
+def test_c_min_is_half_the_compute_of_the_same_run():
+    """km at C and km:c-min at C / 2 are one plan; its range of runs is halved with it."""
+    from scaleplan import allocate, load_law
+
+    whole, half = allocate(flops=1e21, law="km"), allocate(flops=5e20, law="km:c-min")
+    assert half.params_nonembedding == pytest.approx(whole.params_nonembedding, rel=1e-12)
+    assert half.tokens == pytest.approx(whole.tokens, rel=1e-12)
+    assert half.loss == pytest.approx(whole.loss, rel=1e-12)
+    assert load_law("km:c-min").fitted.train_flop[1] == pytest.approx(load_law("km").fitted.train_flop[1] / 2)
+
+
+def test_a_plan_does_not_change_with_the_array_it_was_asked_for():
+    from scaleplan import allocate
+
+    budgets = np.array([1e21, 1e22])
+    plan = allocate(flops=budgets)
+    budgets[0] = 5.0
+    assert plan.train_flop[0] == 1e21

@@ -169,3 +169,15 @@ def test_an_options_file_is_no_budget(written):
 def test_a_budget_without_options_compares_nothing(written):
     with pytest.raises(InputFileError, match=r"compare: missing; list the options to compare"):
         read_comparison(written(BUDGET))
+
+
+@pytest.mark.parametrize(
+    ("law", "budget", "reason"),
+    [
+        ("hoffmann-2022-a3:printed", "{flops: 1e24}", "refused for allocation"),
+        ("hoffmann-2022-a1", "{loss: 2.0}", "cannot answer a target loss"),
+    ],
+)
+def test_a_first_law_that_cannot_make_the_plan_is_an_error_of_the_file(law, budget, reason):
+    with pytest.raises(InputFileError, match=rf"plan\.yaml:3: law: .*{reason}"):
+        read(f"{HEAD}budget: {budget}\nlaw: {law}\n")
