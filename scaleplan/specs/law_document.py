@@ -1,128 +1,15 @@
-"""The schema of a law file, ``scaleplan.law/1``."""
+"""Law files: their schema and everything else that must hold, all problems at once."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field
-
-from scaleplan.errors import InputFileError, UsageError
+from scaleplan.errors import InputFileError
 from scaleplan.specs import presets
-from scaleplan.specs.document import Finite, Strict, by_line, validated
+from scaleplan.specs.document import by_line, validated
+from scaleplan.specs.law_problems import band_problems, check_problems, form_problems, range_problems, role_problems
+from scaleplan.specs.law_schema import LawSpec
 from scaleplan.specs.yaml12 import Document
-
-Pair = tuple[Finite, Finite]
-
-
-class ConstantSpec(Strict):
-    """One published number."""
-
-    value: Finite
-    unit: str
-    source: str | None = None
-
-
-class GroupSpec(Strict):
-    """The constants of one form."""
-
-    form: str
-    source: str
-    constants: dict[str, ConstantSpec]
-    note: str | None = None
-
-
-class LossSpec(Strict):
-    """What the loss is measured in."""
-
-    unit: str
-    corpus: str
-    tokenizer: str
-    context: int | None = None
-
-
-class CountsSpec(Strict):
-    """What the law's numbers count."""
-
-    params: Literal["total", "nonembedding"]
-    flop: Literal["6ND", "6ND-nonembedding"]
-    tokens: str
-    loss: LossSpec
-
-
-class RolesSpec(Strict):
-    """Which group gives the loss surface, the allocation, and the loss along the allocation."""
-
-    surface: str | None = None
-    allocation: str | None = None
-    trend: str | None = None
-    refuses: dict[str, str] = Field(default_factory=dict)
-    counts_flop: Literal["6ND", "6ND-nonembedding", "C_min"] | None = None
-
-
-class FittedSpec(Strict):
-    """The range of the runs behind the law."""
-
-    params: Pair | None = None
-    tokens: Pair | None = None
-    train_flop: Pair | None = None
-    tokens_per_param: Pair | None = None
-    source: str
-
-
-class ExponentsSpec(Strict):
-    """N* ~ C^params, D* ~ C^tokens as printed."""
-
-    params: Finite
-    tokens: Finite
-    source: str
-
-
-class UncertaintySpec(Strict):
-    """Covariance of the constants; ``ln_X`` is the logarithm of the constant X."""
-
-    parameters: list[str]
-    covariance: list[list[Finite]]
-    residual_sd: Annotated[Finite, Field(gt=0)]
-    dof: int = Field(ge=1)
-    source: str
-    kappa: Annotated[Finite, Field(ge=1)] | None = None
-    tau: Annotated[Finite, Field(ge=0)] | None = None
-    drift: Annotated[Finite, Field(ge=0)] | None = None
-
-
-class CheckSpec(Strict):
-    """A published value and the call that should give it."""
-
-    group: str
-    call: str
-    at: dict[str, Finite]
-    take: str | None = None
-    expected: Finite
-    rtol: Finite
-    outcome: Literal["reproduced", "not_reproduced"]
-    source: str
-    note: str | None = None
-
-
-class LawSpec(Strict):
-    """A law file."""
-
-    schema_: Literal["scaleplan.law/1"] = Field(alias="schema")
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
-    title: str
-    year: int
-    authors: str
-    paper: str
-    kind: Literal["loss", "allocation"]
-    counts: CountsSpec
-    fitted: FittedSpec | None = None
-    groups: dict[str, GroupSpec]
-    default: RolesSpec
-    variants: dict[str, RolesSpec] = Field(default_factory=dict)
-    published_exponents: ExponentsSpec | None = None
-    uncertainty: UncertaintySpec | None = None
-    traps: list[str] = Field(default_factory=list)
-    checks: list[CheckSpec] = Field(default_factory=list[CheckSpec])
 
 
 def validate_own(document: Document) -> dict[str, Any]:
@@ -145,145 +32,13 @@ def validate(document: Document) -> dict[str, Any]:
     """
     spec = validated(document, LawSpec)
     problems = [
-        *_role_problems(document, spec),
-        *_form_problems(document, spec),
-        *_range_problems(document, spec),
-        *_band_problems(document, spec),
+        *role_problems(document, spec),
+        *form_problems(document, spec),
+        *range_problems(document, spec),
+        *band_problems(document, spec),
     ]
     data = spec.model_dump(by_alias=True, exclude_none=True)
-    problems += [] if problems else _check_problems(document, spec, data)
+    problems += [] if problems else check_problems(document, spec, data)
     if problems:
         raise InputFileError(by_line(problems))
     return data
-
-
-def _role_problems(document: Document, spec: LawSpec) -> list[str]:
-    from scaleplan.laws.form import AllocationRule, LossSurface, LossTrend, find_form
-
-    serves = {"surface": LossSurface, "allocation": AllocationRule, "trend": LossTrend}
-    problems: list[str] = []
-    for label, roles in (("default", spec.default), *((f"variants.{k}", v) for k, v in spec.variants.items())):
-        path = tuple(label.split(".", 1))
-        named = {role: getattr(roles, role) for role in serves if getattr(roles, role) is not None}
-        if "surface" not in named and "allocation" not in named:
-            problems.append(f"{document.where(path)}: {label}: needs a surface or an allocation")
-        for role, group in named.items():
-            where = f"{document.where((*path, role))}: {label}.{role}"
-            if group not in spec.groups:
-                problems.append(f"{where}: no group is called {group!r}; there are {', '.join(spec.groups)}")
-                continue
-            try:
-                form_class = find_form(spec.groups[group].form)
-            except UsageError:
-                continue  # reported with the group itself
-            needed = [
-                name for name in vars(serves[role]) if not name.startswith("_") and callable(vars(serves[role])[name])
-            ]
-            if any(not hasattr(form_class, name) for name in needed):
-                problems.append(f"{where}: the form {spec.groups[group].form} cannot serve as {role}")
-    return problems
-
-
-def _form_problems(document: Document, spec: LawSpec) -> list[str]:
-    from scaleplan.laws.form import build_form, find_form
-
-    problems: list[str] = []
-    for name, group in spec.groups.items():
-        try:
-            build_form(group.form, {symbol: c.value for symbol, c in group.constants.items()})
-        except UsageError as error:
-            problems.append(f"{document.where(('groups', name))}: groups.{name}: {error.message}")
-            continue
-        in_loss_units: tuple[str, ...] = getattr(find_form(group.form), "in_loss_units", ())
-        for symbol, constant in group.constants.items():
-            if symbol in in_loss_units and constant.unit != spec.counts.loss.unit:
-                path = ("groups", name, "constants", symbol, "unit")
-                must = f"must be the loss's unit, {spec.counts.loss.unit} (got {constant.unit})"
-                problems.append(f"{document.where(path)}: {'.'.join(path)}: {must}")
-            if constant.value <= 0:
-                path = ("groups", name, "constants", symbol, "value")
-                where = f"{document.where(path)}: {'.'.join(path)}"
-                problems.append(f"{where}: must be > 0 (got {constant.value:g})")
-    return problems
-
-
-def _range_problems(document: Document, spec: LawSpec) -> list[str]:
-    """Ranges run from above zero upwards."""
-    problems: list[str] = []
-    for key in ("params", "tokens", "train_flop", "tokens_per_param"):
-        pair = None if spec.fitted is None else getattr(spec.fitted, key)
-        if pair is not None and not 0 < pair[0] < pair[1]:
-            where = f"{document.where(('fitted', key))}: fitted.{key}"
-            problems.append(f"{where}: must run from a number > 0 to a larger one (got {pair[0]:g} to {pair[1]:g})")
-    return problems
-
-
-def _check_problems(document: Document, spec: LawSpec, data: dict[str, Any]) -> list[str]:
-    """Checks ask a group for something that its form can say."""
-    from scaleplan.specs.records import build_record
-
-    record = build_record(data)
-    problems: list[str] = []
-    for i, check in enumerate(record.checks):
-        where = f"{document.where(('checks', i))}: checks.{i}"
-        if check.group not in spec.groups:
-            problems.append(f"{where}.group: no group is called {check.group!r}")
-        elif check.call.startswith("_"):
-            problems.append(f"{where}.call: {check.call!r} is not for calling")
-        else:
-            try:
-                float(check.value(record))
-            except (AttributeError, TypeError, ValueError):
-                form = spec.groups[check.group].form
-                problems.append(f"{where}: the form {form} cannot answer {check.call} at {', '.join(check.at)}")
-    return problems
-
-
-def _band_problems(document: Document, spec: LawSpec) -> list[str]:
-    """The covariance must be of the default surface's constants, square, symmetric and positive definite."""
-    if spec.uncertainty is None:
-        return []
-    problem = _band_problem(spec, spec.uncertainty)
-    return [f"{document.where(('uncertainty',))}: uncertainty{problem}"] if problem else []
-
-
-def _band_problem(spec: LawSpec, uncertainty: UncertaintySpec) -> str | None:
-    from scaleplan.laws.form import find_form
-
-    surface = spec.groups.get(spec.default.surface or "")
-    names, matrix = tuple(uncertainty.parameters), uncertainty.covariance
-    n = len(names)
-    try:
-        expected = None if surface is None else getattr(find_form(surface.form), "covariance_of", None)
-    except UsageError:
-        return None  # the unknown form is reported with its group
-    problem = None
-    if spec.fitted is None or spec.fitted.train_flop is None:
-        problem = ": needs fitted.train_flop, the range of the runs, to widen bands beyond it"
-    elif expected is None:
-        problem = ": needs a default surface whose form takes a covariance, such as additive"
-    elif names != expected:
-        problem = f".parameters: must be {', '.join(expected)} in this order (got {', '.join(names)})"
-    elif len(matrix) != n or any(len(row) != n for row in matrix):
-        problem = f".covariance: must be {n} rows of {n} numbers"
-    elif any(abs(matrix[i][j] - matrix[j][i]) > 1e-9 * abs(matrix[i][j]) for i in range(n) for j in range(i)):
-        problem = ".covariance: must be symmetric"
-    elif not _positive_definite(matrix):
-        problem = ".covariance: must be positive definite"
-    return problem
-
-
-def _positive_definite(matrix: list[list[float]]) -> bool:
-    """Whether Cholesky's factorisation exists."""
-    n = len(matrix)
-    lower = [[0.0] * n for _ in range(n)]
-    for i in range(n):
-        for j in range(i + 1):
-            rest = matrix[i][j] - sum(lower[i][k] * lower[j][k] for k in range(j))
-            if i == j:
-                if rest <= 0:
-                    return False
-                lower[i][i] = rest**0.5
-            else:
-                lower[i][j] = rest / lower[j][j]
-    return True
