@@ -9,7 +9,7 @@ as text such as ``70B``, or as arrays.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,8 +17,7 @@ from scaleplan.compute.accounting import Accounting
 from scaleplan.errors import InfeasibleError, Notice, UsageError
 from scaleplan.laws.law import Law
 from scaleplan.ops import Real, is_array
-from scaleplan.planning.allocation import allocate as allocate_one
-from scaleplan.planning.allocation import allocate_all, can_answer
+from scaleplan.planning.cross_check import cross_checked
 from scaleplan.planning.notices import with_notice
 from scaleplan.planning.plan import Plan
 from scaleplan.planning.problem import Problem
@@ -97,7 +96,7 @@ def allocate(
         level=fraction(level),
         accounting=Accounting(flop=laws[0].counts_flop),
     )
-    return _plan(laws, problem, leave_out=law is None or is_all(law))
+    return cross_checked(laws, problem, leave_out=law is None or is_all(law))
 
 
 def allocate_stream(
@@ -306,26 +305,6 @@ def load_model(name: str) -> CatalogueModel:
     return loaded(name)
 
 
-def _plan(laws: Sequence[Law], problem: Problem, *, leave_out: bool) -> Plan:
-    """Plan under every law; with ``leave_out`` a cross-check that cannot answer is left out, and a notice says so."""
-    reasons = {each.id: can_answer(each, problem, laws[0]) for each in laws[1:]}
-    if not leave_out:
-        for name, why in reasons.items():
-            if why is not None:
-                raise UsageError(f"{name} cannot answer this beside {laws[0].id}: {why}")
-    able = [laws[0]]
-    for each in laws[1:]:
-        if reasons[each.id] is None and leave_out:
-            reasons[each.id] = _why_infeasible(each, problem)
-        if reasons[each.id] is None:
-            able.append(each)
-    plan = allocate_all(able, problem)
-    left_out = [f"{name} ({why})" for name, why in reasons.items() if why is not None]
-    if not left_out:
-        return plan
-    return with_notice(plan, (Notice("cannot_answer", f"left out of the cross-check: {', '.join(left_out)}."),))
-
-
 def _one_law(law: Laws) -> Law:
     if is_all(law):
         raise UsageError("a prediction is by one law, not by all of them: name it")
@@ -333,14 +312,6 @@ def _one_law(law: Laws) -> Law:
     if len(laws) > 1:
         raise UsageError(f"one law at a time predicts a loss (got {', '.join(each.id for each in laws)})")
     return laws[0]
-
-
-def _why_infeasible(law: Law, problem: Problem) -> str | None:
-    try:
-        allocate_one(law, problem)
-    except InfeasibleError as error:
-        return error.message
-    return None
 
 
 def _option(option: str | Option) -> Option:

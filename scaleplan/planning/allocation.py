@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, cast
 
 from scaleplan import units
@@ -14,7 +12,7 @@ from scaleplan.laws.law import Law
 from scaleplan.laws.uncertainty import Uncertainty
 from scaleplan.ops import Real, all_true, any_true, exp, first_where
 from scaleplan.planning.bands import Ends, plan_ends
-from scaleplan.planning.notices import joined, law_notices
+from scaleplan.planning.notices import law_notices
 from scaleplan.planning.optimum import (
     Point,
     point_at,
@@ -54,27 +52,6 @@ def allocate(law: Law, problem: Problem) -> Plan:
         warnings=(*law_notices(law, point, problem.accounting), *_open_end_notice(law, ends)),
         **cast("dict[str, Any]", ends),
     )
-
-
-def allocate_all(laws: Sequence[Law], problem: Problem) -> Plan:
-    """The plan of the first law with the plans of the others as its cross-check; their notices joined."""
-    plans = [allocate(law, problem) for law in laws]
-    notices = joined([(plan.law, plan.warnings) for plan in plans])
-    return replace(plans[0], cross_check=tuple(plans[1:]), warnings=notices)
-
-
-def can_answer(law: Law, problem: Problem, first: Law) -> str | None:
-    """Why ``law`` cannot serve as a cross-check of ``first`` on this problem, or ``None`` where it can."""
-    if "allocate" in law.refuses:
-        return "refused for allocation"
-    if problem.loss is None:
-        return None
-    if law.measure != first.measure:
-        return f"its loss is measured on {law.measure.corpus}, not {first.measure.corpus}"
-    fixed = problem.params is not None or problem.tokens is not None
-    if law.surface is None and (fixed or law.trend is None):
-        return "it has no loss"
-    return None
 
 
 def _for_flop(law: Law, problem: Problem) -> Point:

@@ -7,7 +7,8 @@ from scipy.special import stdtrit
 from scaleplan.compute.accounting import Accounting
 from scaleplan.conventions import FlopConvention
 from scaleplan.errors import InfeasibleError, UsageError
-from scaleplan.planning.allocation import allocate, allocate_all, can_answer
+from scaleplan.planning.allocation import allocate
+from scaleplan.planning.cross_check import allocate_all, can_answer
 from scaleplan.planning.problem import Problem
 from scaleplan.specs.laws import load_law
 

@@ -4,7 +4,8 @@ import pytest
 from scaleplan.compute.accounting import Accounting
 from scaleplan.conventions import FlopConvention, ParamCount
 from scaleplan.errors import Notice
-from scaleplan.planning.allocation import allocate, allocate_all
+from scaleplan.planning.allocation import allocate
+from scaleplan.planning.cross_check import allocate_all
 from scaleplan.planning.notices import conversion, extrapolation, joined, law_notices, measure_notice, with_notice
 from scaleplan.planning.optimum import point_at
 from scaleplan.planning.problem import Problem
