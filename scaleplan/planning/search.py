@@ -15,6 +15,8 @@ _GOLDEN = 0.6180339887498949
 _GRID = 128
 _SECTIONS = 48
 """Our choice: 128 cells over any range of ln N up to 80 leave one of 1.25, which 48 sections shrink below 1e-9."""
+_HALVINGS = 60
+"""Our choice: 60 halve a range of ln N of 92 below the rounding of ln N itself."""
 
 
 def argmin(objective: Callable[[Real], Real], low: Real, high: Real) -> Real:
@@ -53,7 +55,7 @@ def increasing_root(function: Callable[[Real], Real], low: Real, high: Real) -> 
     """
     if any_true(function(low) > 0) or any_true(function(high) < 0):
         raise ConvergenceError("no plan of 1 to 1e40 parameters has this budget once converted")
-    for _ in range(100):
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2
         below = function(middle) < 0
         low, high = where(below, middle, low), where(below, high, middle)

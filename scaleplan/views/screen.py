@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import sys
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_OBEYED = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_HARMLESS = dict.fromkeys(_OBEYED, "\N{REPLACEMENT CHARACTER}")
 
 
 def for_stderr(line: str) -> str:
@@ -22,4 +22,4 @@ def for_stderr(line: str) -> str:
 
 def clean(text: str) -> str:
     """User text without what a terminal would obey: control characters and reversals of direction."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+    return text.translate(_HARMLESS)
