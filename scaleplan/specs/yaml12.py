@@ -21,9 +21,17 @@ _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_Base):  # pyright: ignore[reportUntypedBaseClass] # PyYAML comes without types
-    """Composes nodes only; scalars are resolved here, so PyYAML's own resolvers are left out."""
+    """Composes nodes only: scalars are resolved here, so PyYAML's own resolvers, called for every node, do nothing."""
 
-    yaml_implicit_resolvers: Mapping[str, Any] = {}
+    def resolve(self, *_: Any) -> str:
+        """No tag: the node's text is all that is used."""
+        return ""
+
+    def descend_resolver(self, *_: Any) -> None:
+        """Nothing depends on where a node stands."""
+
+    def ascend_resolver(self) -> None:
+        """Likewise."""
 
 
 _MOST_NESTED = 100
