@@ -10,7 +10,8 @@ N and C leave embeddings out; D counts tokens. The other forms are in ``kaplan_j
     B_crit(L)   = B_star / L^(1/alpha_B)                                   eq. 1.4, table 5
     N(C_min)    = N_e C_min^p                                              table 6
 
-Each has its own constants and they do not agree with each other: never mix two of them in one ratio.
+Constants and table numbers were checked against the paper's text; the numbers of equations 1.1 to 1.6 and 5.5 are
+from memory. Each has its own constants and they do not agree with each other: never mix two of them in one ratio.
 
 C_min is the compute of training far below the critical batch. Training at batch B costs C_min (1 + B/B_crit)
 (eq. 5.5), so that training exactly at B_crit costs C = 2 C_min. ``flop_over_min`` names which is meant: 2 for

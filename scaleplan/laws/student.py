@@ -1,7 +1,7 @@
 """Quantiles of Student's t for whole degrees of freedom, without importing scipy.
 
 scipy.special.stdtrit gives the same numbers, but importing it costs more processor time than everything else
-that planning one budget does; docs/decisions/0004 has the measurement. The distribution function is the
+that planning one budget does (docs/decisions/0004). The distribution function is the
 finite series of Abramowitz & Stegun 26.7.3 and 26.7.4, its inverse is found by Newton and is exact to
 rounding; beyond 1,000 degrees of freedom, where the series is long, their expansion 26.7.5 around the normal
 quantile is exact to 1e-9. A test holds both to scipy's.

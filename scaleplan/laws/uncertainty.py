@@ -14,8 +14,9 @@ the dearest run behind the law, t Student's quantile, and the decades beyond C_m
 
 kappa = 1.7, tau = 1 % a decade and drift = 0.3 a decade are our choice, set by back-tests: on eight IsoFLOP sets
 of four labs (1,383 predictions up to 70 times beyond the fit) kappa and tau cover 95 to 100 % where the bare delta
-method covers 50 to 79 %; the drift comes from held-out budgets, where ln N* is off by 0.09 to 0.14 at 2.5 to 6
-times and 0.25 to 0.32 at 6 to 20 times the fitted compute. See docs/decisions/0003.
+method covers 47 to 79 %; the drift comes from held-out budgets, where ln N* is off by 0.09 to 0.14 at 2.5 to 6
+times and 0.25 to 0.32 at 6 to 20 times the fitted compute. The
+back-tests were made when the recipe was chosen and are not repeated in this repository. See docs/decisions/0003.
 """
 
 from __future__ import annotations

@@ -16,8 +16,9 @@ FIELDS = ("params", "params_active", "params_nonembedding", "tokens", "train_flo
 class Value:
     """A number with its source.
 
-    ``status`` is ``published`` (checked against the source), ``unverified`` (not checked), ``estimate`` (somebody
-    else's estimate), ``rumour`` (never disclosed by the developer) or ``derived`` (computed here).
+    ``status`` is ``published`` (checked against the source named, which may be a collection), ``unverified`` (not
+    checked), ``estimate`` (somebody else's estimate), ``rumour`` (never disclosed by the developer) or ``derived``
+    (computed here).
     """
 
     value: float
