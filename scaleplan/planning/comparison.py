@@ -39,6 +39,7 @@ class Option:
 
     def __post_init__(self) -> None:
         for value in (self.params, self.params_nonembedding, self.tokens):
+            # Text such as "1B" is a likely slip in Python, where only words of options are parsed.
             if value is not None and not isinstance(value, (int, float)):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise UsageError(f"{self.name}: an option's numbers are numbers (got {value!r})")
         check_quantity("params", self.params)
