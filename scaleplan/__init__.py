@@ -9,19 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scaleplan.api import allocate as allocate
-    from scaleplan.api import compare as compare
-    from scaleplan.api import frontier as frontier
-    from scaleplan.api import hyper as hyper
-    from scaleplan.api import law_record as law_record
-    from scaleplan.api import list_abilities as list_abilities
-    from scaleplan.api import list_accelerators as list_accelerators
-    from scaleplan.api import list_laws as list_laws
-    from scaleplan.api import list_models as list_models
-    from scaleplan.api import load_ability as load_ability
-    from scaleplan.api import load_accelerator as load_accelerator
-    from scaleplan.api import load_model as load_model
-    from scaleplan.api import predict as predict
+    from scaleplan.api.catalogue import law_record as law_record
+    from scaleplan.api.catalogue import list_abilities as list_abilities
+    from scaleplan.api.catalogue import list_accelerators as list_accelerators
+    from scaleplan.api.catalogue import list_laws as list_laws
+    from scaleplan.api.catalogue import list_models as list_models
+    from scaleplan.api.catalogue import load_ability as load_ability
+    from scaleplan.api.catalogue import load_accelerator as load_accelerator
+    from scaleplan.api.catalogue import load_model as load_model
+    from scaleplan.api.plans import allocate as allocate
+    from scaleplan.api.plans import compare as compare
+    from scaleplan.api.plans import frontier as frontier
+    from scaleplan.api.plans import hyper as hyper
+    from scaleplan.api.plans import predict as predict
     from scaleplan.errors import ConvergenceError as ConvergenceError
     from scaleplan.errors import InfeasibleError as InfeasibleError
     from scaleplan.errors import InputFileError as InputFileError
@@ -67,20 +67,20 @@ _WHERE = {
     "ScaleplanError": "scaleplan.errors",
     "UsageError": "scaleplan.errors",
     "__version__": "scaleplan.version",
-    "allocate": "scaleplan.api",
-    "compare": "scaleplan.api",
-    "frontier": "scaleplan.api",
-    "hyper": "scaleplan.api",
-    "law_record": "scaleplan.api",
-    "list_abilities": "scaleplan.api",
-    "list_accelerators": "scaleplan.api",
-    "list_laws": "scaleplan.api",
-    "list_models": "scaleplan.api",
-    "load_ability": "scaleplan.api",
-    "load_accelerator": "scaleplan.api",
+    "allocate": "scaleplan.api.plans",
+    "compare": "scaleplan.api.plans",
+    "frontier": "scaleplan.api.plans",
+    "hyper": "scaleplan.api.plans",
+    "law_record": "scaleplan.api.catalogue",
+    "list_abilities": "scaleplan.api.catalogue",
+    "list_accelerators": "scaleplan.api.catalogue",
+    "list_laws": "scaleplan.api.catalogue",
+    "list_models": "scaleplan.api.catalogue",
+    "load_ability": "scaleplan.api.catalogue",
+    "load_accelerator": "scaleplan.api.catalogue",
     "load_law": "scaleplan.specs.laws",
-    "load_model": "scaleplan.api",
-    "predict": "scaleplan.api",
+    "load_model": "scaleplan.api.catalogue",
+    "predict": "scaleplan.api.plans",
 }
 
 __all__ = [

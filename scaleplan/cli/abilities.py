@@ -28,15 +28,15 @@ def abilities(
     quiet: QuietOption = False,
 ) -> None:
     """List emergent abilities and inverse scaling, or show one claim."""
-    from scaleplan import api
+    from scaleplan.api import catalogue
     from scaleplan.views.abilities import abilities_table, ability_table
     from scaleplan.views.write import write
 
     filters = {"--kind": kind, "--family": family}
     if name is None:
-        found = api.list_abilities(kind=kind, family=family, sort=sort)
+        found = catalogue.list_abilities(kind=kind, family=family, sort=sort)
         result = explained(abilities_table(found), "abilities", filters)
     else:
         refuse_filters(name, filters)
-        result = ability_table(api.load_ability(name))
+        result = ability_table(catalogue.load_ability(name))
     write(result, form=form, get=get, output=output, quiet=quiet)

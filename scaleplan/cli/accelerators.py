@@ -28,15 +28,15 @@ def accelerators(
     quiet: QuietOption = False,
 ) -> None:
     """List the accelerators, or show one with its sources."""
-    from scaleplan import api
+    from scaleplan.api import catalogue
     from scaleplan.views.accelerators import accelerator_table, accelerators_table
     from scaleplan.views.write import write
 
     filters = {"--year": year, "--org": org, "--min-memory": min_memory}
     if name is None:
-        found = api.list_accelerators(year=year, organisation=org, min_memory=min_memory, sort=sort)
+        found = catalogue.list_accelerators(year=year, organisation=org, min_memory=min_memory, sort=sort)
         result = explained(accelerators_table(found), "accelerators", filters)
     else:
         refuse_filters(name, filters)
-        result = accelerator_table(api.load_accelerator(name))
+        result = accelerator_table(catalogue.load_accelerator(name))
     write(result, form=form, get=get, output=output, quiet=quiet)

@@ -29,7 +29,7 @@ def allocate(
     quiet: QuietOption = False,
 ) -> None:
     """Split a budget into parameters and tokens."""
-    from scaleplan import api
+    from scaleplan.api import plans
     from scaleplan.errors import UsageError
     from scaleplan.views.write import write
 
@@ -46,7 +46,7 @@ def allocate(
     else:
         from scaleplan.views.plans import allocation_table
 
-        plan = api.allocate(
+        plan = plans.allocate(
             budget, flops=flops, loss=loss, params=params, tokens=tokens, law=law, level=level, hyper=hyper
         )
         result = allocation_table(plan)
@@ -54,8 +54,8 @@ def allocate(
 
 
 def _stream(params: str | None, tokens: str | None, law: list[str] | None, level: str) -> "Iterator[Plan]":
-    from scaleplan import api
+    from scaleplan.api import plans
     from scaleplan.specs.stream import number_blocks
 
     blocks = number_blocks(sys.stdin.buffer, "flop")
-    return api.allocate_stream(blocks, params=params, tokens=tokens, law=law, level=level)
+    return plans.allocate_stream(blocks, params=params, tokens=tokens, law=law, level=level)

@@ -14,8 +14,8 @@ def check(
     quiet: QuietOption = False,
 ) -> None:
     """Check a file: every problem is named with its line."""
-    from scaleplan import api
+    from scaleplan.api import catalogue
     from scaleplan.views.checks import check_table
     from scaleplan.views.write import write
 
-    write(check_table(api.check(file)), form=form, output=output, quiet=quiet)
+    write(check_table(catalogue.check(file)), form=form, output=output, quiet=quiet)

@@ -29,7 +29,7 @@ def compare(
     quiet: QuietOption = False,
 ) -> None:
     """Compare models at equal FLOPs, each law's optimum beside them."""
-    from scaleplan import api
+    from scaleplan.api import plans
     from scaleplan.errors import UsageError
     from scaleplan.specs.options import is_options_file
     from scaleplan.views.comparisons import comparison_table
@@ -39,7 +39,7 @@ def compare(
     files = [word for word in words if is_options_file(word)]
     if len(files) > 1:
         raise UsageError(f"one options file at a time (got {' and '.join(files)})")
-    comparison = api.compare(
+    comparison = plans.compare(
         *(word for word in words if word not in files),
         file=files[0] if files else None,
         flops=flops,

@@ -19,9 +19,9 @@ def frontier(
     quiet: QuietOption = False,
 ) -> None:
     """Trace the optimal run by budget, and how it grows."""
-    from scaleplan import api
+    from scaleplan.api import plans
     from scaleplan.views.frontiers import frontier_table
     from scaleplan.views.write import write
 
-    result = frontier_table(api.frontier(start=start, stop=stop, per_decade=per_decade, law=law, level=level))
+    result = frontier_table(plans.frontier(start=start, stop=stop, per_decade=per_decade, law=law, level=level))
     write(result, form=form, get=get, output=output, quiet=quiet)

@@ -17,9 +17,9 @@ def hyper(
     quiet: QuietOption = False,
 ) -> None:
     """Learning rate, batch and weight decay of a run, by the published rules."""
-    from scaleplan import api
+    from scaleplan.api import plans
     from scaleplan.views.hyper import hyper_table
     from scaleplan.views.write import write
 
-    result = hyper_table(api.hyper(params=params, tokens=tokens, law=law))
+    result = hyper_table(plans.hyper(params=params, tokens=tokens, law=law))
     write(result, form=form, get=get, output=output, quiet=quiet)

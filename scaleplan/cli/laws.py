@@ -18,7 +18,7 @@ def laws(
     quiet: QuietOption = False,
 ) -> None:
     """List the scaling laws, or show one with its sources."""
-    from scaleplan import api
+    from scaleplan.api import catalogue
     from scaleplan.errors import UsageError
     from scaleplan.specs.laws import DEFAULT_LAW
     from scaleplan.views.law_checks import checks_table
@@ -27,7 +27,7 @@ def laws(
 
     if name is not None and (kind is not None or year is not None):
         raise UsageError("--kind and --year choose among all laws; leave them out beside a name")
-    records = api.list_laws(kind=kind, year=year) if name is None else (api.law_record(name),)
+    records = catalogue.list_laws(kind=kind, year=year) if name is None else (catalogue.law_record(name),)
     if check:
         result = checks_table(records)
     else:

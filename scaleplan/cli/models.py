@@ -24,15 +24,15 @@ def models(
     quiet: QuietOption = False,
 ) -> None:
     """List the published models, or show one with its sources."""
-    from scaleplan import api
+    from scaleplan.api import catalogue
     from scaleplan.views.models import model_table, models_table
     from scaleplan.views.write import write
 
     filters = {"--year": year, "--org": org, "--min-params": min_params}
     if name is None:
-        found = api.list_models(year=year, organisation=org, min_params=min_params, sort=sort)
+        found = catalogue.list_models(year=year, organisation=org, min_params=min_params, sort=sort)
         result = explained(models_table(found), "models", filters)
     else:
         refuse_filters(name, filters)
-        result = model_table(api.load_model(name))
+        result = model_table(catalogue.load_model(name))
     write(result, form=form, get=get, output=output, quiet=quiet)

@@ -22,7 +22,7 @@ def predict(
     quiet: QuietOption = False,
 ) -> None:
     """Predict the loss of a run, or of every run of a table."""
-    from scaleplan import api
+    from scaleplan.api import plans
     from scaleplan.errors import UsageError
     from scaleplan.views.predictions import prediction_table
     from scaleplan.views.streams import prediction_stream
@@ -31,10 +31,10 @@ def predict(
     if runs is not None:
         if params is not None or tokens is not None:
             raise UsageError("--runs brings its own params and tokens; leave --params and --tokens out")
-        result = prediction_stream(api.predict_runs(runs, law=law, level=level), runs)
+        result = prediction_stream(plans.predict_runs(runs, law=law, level=level), runs)
     elif params is None or tokens is None:
         missing = "--tokens" if params is not None else "--params" if tokens is not None else "--params and --tokens"
         raise UsageError(f"missing {missing}; give both, or a table with --runs")
     else:
-        result = prediction_table(api.predict(params=params, tokens=tokens, law=law, level=level))
+        result = prediction_table(plans.predict(params=params, tokens=tokens, law=law, level=level))
     write(result, form=form, get=get, output=output, quiet=quiet)

@@ -12,7 +12,7 @@ def schema(
     output: OutputOption = None,
 ) -> None:
     """Print the JSON Schema of a kind of file, for editors."""
-    from scaleplan import api
+    from scaleplan.api import catalogue
     from scaleplan.views.write import write_json
 
-    write_json(api.json_schema(kind), output=output)
+    write_json(catalogue.json_schema(kind), output=output)

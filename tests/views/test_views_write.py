@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import scaleplan
-from scaleplan import api
+from scaleplan.api import plans
 from scaleplan.errors import Notice, UsageError
 from scaleplan.specs.checking import FileCheck
 from scaleplan.views.checks import check_table
@@ -245,7 +245,7 @@ def test_an_unknown_key_is_refused_with_the_nearest(capsysbinary):
 
 def test_a_stream_of_plans_has_a_row_a_budget_with_bands(capsysbinary):
     flops = np.array([1e20, 1e24])
-    write(allocation_stream(api.allocate_stream(iter([flops, flops * 2]))), form="csv", output=None, quiet=False)
+    write(allocation_stream(plans.allocate_stream(iter([flops, flops * 2]))), form="csv", output=None, quiet=False)
     out, err = capsysbinary.readouterr()
     rows = list(csv.DictReader(io.StringIO(out.decode())))
     assert [float(row["train_flop"]) for row in rows] == [1e20, 1e24, 2e20, 2e24]
@@ -267,8 +267,8 @@ def test_a_stream_of_plans_has_a_row_a_budget_with_bands(capsysbinary):
 
 
 def test_a_stream_under_several_laws_names_the_law(capsysbinary):
-    plans = api.allocate_stream(iter([np.array([1e20, 1e21])]), law=["chinchilla", "hoffmann-2022-a1"])
-    write(allocation_stream(plans), form="ndjson", output=None, quiet=True)
+    stream = plans.allocate_stream(iter([np.array([1e20, 1e21])]), law=["chinchilla", "hoffmann-2022-a1"])
+    write(allocation_stream(stream), form="ndjson", output=None, quiet=True)
     rows = [json.loads(line) for line in capsysbinary.readouterr().out.splitlines()]
     assert [row["law"] for row in rows] == ["besiroglu-2024", "hoffmann-2022-a1"] * 2
     assert rows[1]["loss"] is None
@@ -278,7 +278,7 @@ def test_a_stream_under_several_laws_names_the_law(capsysbinary):
 def test_a_stream_of_predictions_keeps_names_and_order(tmp_path, capsysbinary):
     path = tmp_path / "runs.csv"
     path.write_text('run,params,tokens,seed\n"a, b",1e9,2e10,1\nc,7e10,1.4e12,2\n')
-    write(prediction_stream(api.predict_runs(str(path)), str(path)), form="json", output=None, quiet=False)
+    write(prediction_stream(plans.predict_runs(str(path)), str(path)), form="json", output=None, quiet=False)
     out, err = capsysbinary.readouterr()
     document = json.loads(out)
     assert [row["run"] for row in document["rows"]] == ["a, b", "c"]

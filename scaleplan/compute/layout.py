@@ -1,0 +1,61 @@
+"""How a model lies on a cluster: the degrees of parallelism, what is kept and what is computed again."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+from scaleplan.ops import Real
+
+
+class Recompute(Enum):
+    """Which activations the backward pass computes again."""
+
+    NONE = "none"
+    SELECTIVE = "selective"
+    """The attention core (Korthikanti et al. 2022, arXiv 2205.05198); nothing more where attention is fused."""
+    SELECTIVE_OP = "selective_op"
+    """Cheap operators and a share of the matrix products, as PyTorch's per-operator policies do."""
+    FULL = "full"
+    """Every layer from its input."""
+
+
+class Stack(NamedTuple):
+    """What the training software does, which is not searched over.
+
+    ``flash``: attention fused. ``overlap``: collectives of tensor parallelism run behind matrix products. ``fused``:
+    element-wise operations joined by a compiler or written as one kernel. ``dropout``: its masks are kept.
+    ``gradient_bytes``: of a gradient between steps, 2 or 4.
+    """
+
+    flash: bool = True
+    overlap: bool = True
+    fused: bool = True
+    dropout: bool = False
+    gradient_bytes: int = 4
+
+
+class Layout(NamedTuple):
+    """Degrees of parallelism; their product ``tensor * pipeline * context * data`` is the number of accelerators.
+
+    ``expert`` ranks share each layer's experts, within ``data * context`` (``tensor`` is not used inside experts).
+    ``zero`` is the stage of ZeRO, 3 also for fully sharded data parallelism. ``micro_batch`` counts sequences;
+    ``interleave`` chunks of layers a pipeline stage. Degrees and ``micro_batch`` may be arrays.
+    """
+
+    tensor: Real = 1
+    pipeline: Real = 1
+    data: Real = 1
+    context: Real = 1
+    expert: Real = 1
+    zero: int = 1
+    micro_batch: Real = 1
+    interleave: Real = 1
+    recompute: Recompute = Recompute.NONE
+    sequence_parallel: bool = True
+    stack: Stack = Stack()
+
+    @property
+    def accelerators(self) -> Real:
+        """How many it takes."""
+        return self.tensor * self.pipeline * self.context * self.data
