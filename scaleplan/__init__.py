@@ -17,11 +17,16 @@ if TYPE_CHECKING:
     from scaleplan.api.catalogue import load_ability as load_ability
     from scaleplan.api.catalogue import load_accelerator as load_accelerator
     from scaleplan.api.catalogue import load_model as load_model
+    from scaleplan.api.costs import cost as cost
+    from scaleplan.api.layouts import layout as layout
     from scaleplan.api.plans import allocate as allocate
     from scaleplan.api.plans import compare as compare
     from scaleplan.api.plans import frontier as frontier
     from scaleplan.api.plans import hyper as hyper
     from scaleplan.api.plans import predict as predict
+    from scaleplan.api.shapes import shape as shape
+    from scaleplan.compute.costing import Costing as Costing
+    from scaleplan.compute.transformer import Transformer as Transformer
     from scaleplan.errors import ConvergenceError as ConvergenceError
     from scaleplan.errors import InfeasibleError as InfeasibleError
     from scaleplan.errors import InputFileError as InputFileError
@@ -52,6 +57,7 @@ _WHERE = {
     "ComparedOption": "scaleplan.planning.comparison",
     "Comparison": "scaleplan.planning.comparison",
     "ConvergenceError": "scaleplan.errors",
+    "Costing": "scaleplan.compute.costing",
     "Frontier": "scaleplan.planning.frontier",
     "FrontierPoint": "scaleplan.planning.frontier",
     "HyperRow": "scaleplan.planning.hyper",
@@ -65,13 +71,16 @@ _WHERE = {
     "Plan": "scaleplan.planning.plan",
     "Prediction": "scaleplan.planning.prediction",
     "ScaleplanError": "scaleplan.errors",
+    "Transformer": "scaleplan.compute.transformer",
     "UsageError": "scaleplan.errors",
     "__version__": "scaleplan.version",
     "allocate": "scaleplan.api.plans",
     "compare": "scaleplan.api.plans",
+    "cost": "scaleplan.api.costs",
     "frontier": "scaleplan.api.plans",
     "hyper": "scaleplan.api.plans",
     "law_record": "scaleplan.api.catalogue",
+    "layout": "scaleplan.api.layouts",
     "list_abilities": "scaleplan.api.catalogue",
     "list_accelerators": "scaleplan.api.catalogue",
     "list_laws": "scaleplan.api.catalogue",
@@ -81,6 +90,7 @@ _WHERE = {
     "load_law": "scaleplan.specs.laws",
     "load_model": "scaleplan.api.catalogue",
     "predict": "scaleplan.api.plans",
+    "shape": "scaleplan.api.shapes",
 }
 
 __all__ = [
@@ -90,6 +100,7 @@ __all__ = [
     "ComparedOption",
     "Comparison",
     "ConvergenceError",
+    "Costing",
     "Frontier",
     "FrontierPoint",
     "HyperRow",
@@ -103,13 +114,16 @@ __all__ = [
     "Plan",
     "Prediction",
     "ScaleplanError",
+    "Transformer",
     "UsageError",
     "__version__",
     "allocate",
     "compare",
+    "cost",
     "frontier",
     "hyper",
     "law_record",
+    "layout",
     "list_abilities",
     "list_accelerators",
     "list_laws",
@@ -119,6 +133,7 @@ __all__ = [
     "load_law",
     "load_model",
     "predict",
+    "shape",
 ]
 
 

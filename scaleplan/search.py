@@ -1,4 +1,4 @@
-"""One-dimensional search: a dense grid, then golden section around its best point; and a root by bisection.
+"""One-dimensional search: a dense grid, then golden section around its best point; a root by bisection, and by secants.
 
 The grid finds the right valley where there are several, golden section the bottom of it to the square root of
 rounding in ln N, which is rounding itself in the loss. Works on floats and, element by element, on arrays.
@@ -6,6 +6,7 @@ rounding in ln N, which is rounding itself in the loss. Works on floats and, ele
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from scaleplan.errors import ConvergenceError
@@ -17,6 +18,12 @@ _SECTIONS = 48
 """Our choice: 128 cells over any range of ln N up to 80 leave one of 1.25, which 48 sections shrink below 1e-9."""
 _HALVINGS = 60
 """Our choice: 60 halve a range of ln N of 92 below the rounding of ln N itself."""
+_MOST_STEPS = 60
+_SECANT_STEPS = 12
+_CLOSE = 1e-13
+"""Our choice: rounding of sums of some ten logarithms."""
+_JUMP = 1e-9
+"""Our choice: how near to a jump to come, relative in what the logarithm is of."""
 
 
 def argmin(objective: Callable[[Real], Real], low: Real, high: Real) -> Real:
@@ -60,3 +67,37 @@ def increasing_root(function: Callable[[Real], Real], low: Real, high: Real) -> 
         below = function(middle) < 0
         low, high = where(below, middle, low), where(below, high, middle)
     return (low + high) / 2
+
+
+def last_within(function: Callable[[float], float], start: float) -> float:
+    """The x near ``start`` up to which a function that rises about as fast as x stays at or below zero.
+
+    Secant steps between bounds; where the function jumps across zero, the x just below the jump.
+
+    Raises:
+        ConvergenceError: it stays on one side of zero, or does not settle.
+    """
+    low, high = -math.inf, math.inf
+    x, value = start, function(start)
+    slope = 1.0
+    for step in range(_MOST_STEPS):
+        if value <= 0:
+            low = max(low, x)
+        else:
+            high = min(high, x)
+        if abs(value) <= _CLOSE or high - low <= _JUMP:
+            break
+        # The first secant steps close in on a root; where there is a jump instead, halving does.
+        following = x - value / slope
+        if step >= _SECANT_STEPS or not low < following < high:
+            following = (low + high) / 2 if math.isfinite(high - low) else x - value
+        following_value = function(following)
+        slope = min(max((following_value - value) / (following - x), 0.5), 2.0) if following != x else 1.0
+        x, value = following, following_value
+    else:
+        raise ConvergenceError("the search for the budget did not settle")
+    if abs(value) <= _CLOSE:
+        return x
+    if not math.isfinite(low):
+        raise ConvergenceError("the search for the budget has no solution near its start")
+    return low

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from scaleplan.errors import ConvergenceError
 from scaleplan.ops import exp, log, where
-from scaleplan.search import argmin, increasing_root
+from scaleplan.search import argmin, increasing_root, last_within
 
 
 def wave(x):
@@ -101,3 +102,61 @@ def test_roots_of_arrays():
 
 def test_a_step_is_found_where_it_steps():
     assert increasing_root(lambda x: -1.0 if x < 2.25 else 1.0, 0.0, 80.0) == pytest.approx(2.25, rel=1e-15)
+
+
+@pytest.mark.parametrize("root", [0.0, 1.0, -30.0, 54.321, 60.0])
+@pytest.mark.parametrize("start", [0.0, 20.0, 55.0])
+@pytest.mark.parametrize("slope", [0.6, 0.9, 1.0, 1.1, 1.9])
+def test_the_last_x_within_of_a_smooth_function_is_its_root(root, start, slope):
+    found = last_within(lambda x: slope * (x - root), start)
+    assert found == pytest.approx(root, abs=1e-12)
+
+
+@pytest.mark.parametrize("start", [40.0, 49.9, 50.0, 50.1, 60.0])
+def test_a_curved_function_is_solved_to_rounding(start):
+    def curved(x):
+        return (x - 50) + 0.3 * math.sin(x - 50)
+
+    assert last_within(curved, start) == pytest.approx(50.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("start", [48.0, 49.99, 50.0, 50.01, 53.0])
+@pytest.mark.parametrize("height", [0.01, 0.4, 3.0])
+def test_at_a_jump_over_zero_it_stops_just_below(start, height):
+    """At 50 the function leaps from below zero to above it."""
+
+    def leaping(x):
+        return x - 50 - 0.5 * height + (height if x > 50 else 0.0)
+
+    found = last_within(leaping, start)
+    assert found <= 50
+    assert leaping(found) <= 0
+    assert found == pytest.approx(50.0, abs=1e-8)
+
+
+def test_steps_as_of_whole_nodes_are_climbed_to_the_last_within():
+    """Hours that rise by 0.01 at every hundredth: of those at or below zero the last."""
+
+    def stairs(x):
+        return x - 50 + 0.01 * math.floor((x - 50) * 100) - 0.0155
+
+    found = last_within(stairs, 47.3)
+    assert stairs(found) <= 0
+    assert stairs(found + 2e-9) > 0
+
+
+def test_few_evaluations_find_what_rises_as_x():
+    asked: list[float] = []
+
+    def counted(x):
+        asked.append(x)
+        return 0.97 * (x - 50)
+
+    last_within(counted, 48.0)
+    assert len(asked) <= 6
+
+
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_a_function_on_one_side_of_zero_has_no_solution(side):
+    with pytest.raises(ConvergenceError):
+        last_within(lambda x: side + 0.0 * x, 50.0)

@@ -191,3 +191,114 @@ def test_what_count_writes_parse_reads(value):
 @pytest.mark.parametrize("value", [1.0, 5.76e23, 1e24, 1.234e26, 7.77e-3])
 def test_what_flop_writes_parse_reads(value):
     assert units.parse(units.flop(value), "flop") == pytest.approx(value, rel=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("text", "quantity", "value"),
+    [
+        ("$5M", "usd", 5e6),
+        (" $ 2.5 ", "usd", 2.5),
+        ("5M usd", "usd", 5e6),
+        ("5M USD", "usd", 5e6),
+        ("5M dollars", "usd", 5e6),
+        ("5M$", "usd", 5e6),
+        ("3M", "gpu_hours", 3e6),
+        ("3M gpu-hours", "gpu_hours", 3e6),
+        ("3M GPU hours", "gpu_hours", 3e6),
+        ("20k h", "gpu_hours", 2e4),
+        ("12 hours", "gpu_hours", 12.0),
+    ],
+)
+def test_money_and_accelerator_hours(text, quantity, value):
+    assert units.parse(text, quantity) == pytest.approx(value, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("text", "quantity", "words"),
+    [
+        ("$", "usd", "write $5M"),
+        ("$$5", "usd", "not a number"),
+        ("$0", "usd", "must be > 0"),
+        ("$-5", "usd", "must be > 0"),
+        ("\u20ac5M", "usd", "not a number"),
+        ("5M eur", "usd", "not a number of dollars"),
+        ("$5M", "flop", "not a number"),
+        ("$3M", "gpu_hours", "not a number"),
+        ("60d", "gpu_hours", "not a number of gpu-hours"),
+    ],
+)
+def test_what_is_no_money_and_no_hours(text, quantity, words):
+    with pytest.raises(UsageError) as caught:
+        units.parse(text, quantity)
+    assert words in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("60", 60.0),
+        ("60d", 60.0),
+        ("60 D", 60.0),
+        ("60 days", 60.0),
+        ("1 day", 1.0),
+        ("8w", 56.0),
+        ("8 weeks", 56.0),
+        ("1 Week", 7.0),
+        ("36h", 1.5),
+        ("36 hours", 1.5),
+        ("1 hour", 1 / 24),
+        ("0.5d", 0.5),
+        ("1e2", 100.0),
+        ("1e2d", 100.0),
+        (" 6e1 ", 60.0),
+        (60, 60.0),
+        (0.25, 0.25),
+    ],
+)
+def test_a_time_is_days_or_says_its_unit(text, value):
+    assert units.days(text) == pytest.approx(value, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("2 months", "months and minutes are not read: '2 months'; write days or weeks"),
+        ("2mo", "months and minutes are not read"),
+        ("2M", "months and minutes are not read"),
+        ("90 min", "months and minutes are not read"),
+        ("90 minutes", "months and minutes are not read"),
+        ("1 year", "not a time: '1 year'; write 60d or 8 weeks"),
+        ("3M hours", "not a time: '3M hours'"),
+        ("60 s", "not a time"),
+        ("soon", "not a time: 'soon'"),
+        ("", "not a time: ''"),
+        ("d", "not a time"),
+        ("0", "must be a finite time > 0 (got 0)"),
+        ("0d", "must be a finite time > 0 (got 0d)"),
+        ("-3 weeks", "must be a finite time > 0 (got -3 weeks)"),
+        ("nan", "must be a finite time > 0 (got nan)"),
+        ("inf", "must be a finite time > 0"),
+        ("1e400", "must be a finite time > 0"),
+        (math.nan, "must be a finite time > 0"),
+        (0, "must be a finite time > 0 (got 0)"),
+        (-1e30, "must be a finite time > 0 (got -1e30)"),
+    ],
+)
+def test_what_is_no_time_is_refused(text, words):
+    with pytest.raises(UsageError) as caught:
+        units.days(text)
+    assert words in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1%", 0.01), (" 1 % ", 0.01), ("0.01", 0.01), (0.01, 0.01), ("0", 0.0), ("0%", 0.0), ("1e-3", 1e-3)],
+)
+def test_a_share_is_a_fraction_or_a_percentage(text, value):
+    assert units.share(text) == pytest.approx(value, rel=1e-15)
+
+
+@pytest.mark.parametrize("text", ["1", "100%", "-1%", "-0.1", "nan", "nan%", "%", "", "abc", "1%%", 1, 2.5, math.nan])
+def test_what_is_no_share_is_refused(text):
+    with pytest.raises(UsageError, match=r"must be a share from 0 to below 1, such as 1% or 0\.01 \(got "):
+        units.share(text)

@@ -7,7 +7,7 @@ as text such as ``70B``, or as arrays.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from scaleplan.planning.frontier import Frontier
     from scaleplan.planning.hyper import Hyperparameters
     from scaleplan.planning.prediction import Prediction, RunPrediction
+    from scaleplan.specs.budget import BudgetDocument
+    from scaleplan.specs.conditions import Conditions
+    from scaleplan.specs.machines import Machine
 
 COMPARE_FLOP = 5.76e23
 """Chinchilla's budget, which Hoffmann et al. 2022 call Gopher's (table 3); Gopher's own paper counts 6.31e23."""
@@ -45,12 +48,17 @@ def allocate(
     law: Laws = None,
     level: float | str = 0.95,
     hyper: bool = False,
+    on: str | None = None,
+    days: float | str | None = None,
+    gpu_hours: float | str | None = None,
+    usd: float | str | None = None,
+    **conditions: Any,
 ) -> Plan:
-    """The best use of a budget.
+    """The best use of a budget: training FLOPs, a loss to reach, a cluster for a time, accelerator-hours or money.
 
     Args:
-        budget: path of a budget file, in place of ``flops`` and ``loss``.
-        flops: training FLOPs, counted as the first law counts them.
+        budget: path of a budget file, in place of ``flops``, ``loss`` and the other budgets.
+        flops: training FLOPs, counted as the first law counts them, or words: ``"2048xh100-sxm for 60d"``, ``"$5M"``.
         loss: the loss to reach [nats/token], in the first law's measure.
         params: fixed parameters, embeddings counted.
         tokens: fixed training tokens.
@@ -58,6 +66,12 @@ def allocate(
             default law plans and, for a single budget, the laws around it cross-check.
         level: coverage of the bands.
         hyper: learning rate and batch of each plan by the default rule; for a single budget.
+        on: where it runs, ``"h100-sxm"`` or ``"2048xh100-sxm"``; the plan then comes with its bill.
+        days: how long the cluster ``on`` is there; beside another budget the deadline.
+        gpu_hours: accelerator-hours of ``on``.
+        usd: money [USD].
+        conditions: what else the bill takes: ``mfu``, ``goodput``, ``price``, ``precision`` and the other fields of
+            ``specs.conditions.Conditions``.
 
     Returns:
         The plan; its numbers are arrays where an argument was one.
@@ -68,34 +82,41 @@ def allocate(
         InfeasibleError: the loss is out of reach, or the budget buys less than a parameter or a token.
     """
     numbers = {"flops": flops, "loss": loss, "params": params, "tokens": tokens}
-    name: str | None = None
+    words = {"on": on, "days": days, "gpu_hours": gpu_hours, "usd": usd, **conditions}
+    spec: BudgetDocument | None = None
     if budget is not None:
-        if not isinstance(budget, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance] # a slip worth a clear word
-            raise UsageError(f"the first argument is the path of a budget file; write flops={budget}")
-        if flops is not None or loss is not None:
-            raise UsageError("two budgets: the file gives one and so does flops or loss; keep one")
-        from scaleplan.specs.budget import laws_of, read_budget
-
-        budget = os.fspath(budget)
-
-        spec = read_budget(budget)
-        name = spec.name
+        spec, budget = _budget_file(budget, {"flops": flops, "loss": loss, "gpu_hours": gpu_hours, "usd": usd})
         numbers |= {"flops": spec.budget.flops, "loss": spec.budget.loss}
+        from scaleplan.specs.budget import laws_of
+
         law = law or laws_of(budget, spec.law)
+    machine, numbers["flops"] = _machine(words, spec, numbers["flops"], numbers["loss"])
     given = {key: number(key, value) for key, value in numbers.items() if value is not None}
     single = not any(is_array(value) for value in given.values())
     laws = resolve_laws(law, (DEFAULT_LAW, *CROSS_CHECK) if single else (DEFAULT_LAW,))
+    resources = machine is not None and "flops" not in given and "loss" not in given
     problem = Problem(
-        name=name,
+        name=None if spec is None else spec.name,
         file=budget,
-        train_flop=given.get("flops"),
+        # Until the machine's budget is turned into FLOPs below, any will do.
+        train_flop=1.0 if resources else given.get("flops"),
         loss=given.get("loss"),
         params=given.get("params"),
         tokens=given.get("tokens"),
         level=fraction(level),
         accounting=Accounting(flop=laws[0].counts_flop),
     )
+    if machine is not None and not single:
+        raise UsageError("a cluster is planned for one budget at a time; leave on out for arrays")
+    if machine is not None and resources:
+        from scaleplan.api.resources import flop_of
+
+        problem = replace(problem, train_flop=flop_of(laws[0], problem, machine))
     plan = cross_checked(laws, problem, leave_out=law is None or is_all(law))
+    if machine is not None:
+        from scaleplan.api.resources import with_costing
+
+        plan = with_costing(plan, machine, resources=resources)
     if not hyper:
         return plan
     if not single:
@@ -159,7 +180,7 @@ def compare(
     from scaleplan.planning.comparison import compare as compare_options
 
     chosen = [_option(option) for option in options]
-    train_flop = None if flops is None else scalar("flops", flops)
+    conditions: Conditions | None = None
     laws_of_file = False
     name: str | None = None
     if file is not None:
@@ -167,17 +188,15 @@ def compare(
 
         spec, listed = read_comparison(file)
         chosen = [*listed, *chosen]
-        if spec.budget is not None and train_flop is None:
-            if spec.budget.flops is None:
+        if spec.budget is not None and flops is None:
+            if spec.budget.loss is not None:
                 raise UsageError(f"{file} gives a loss as its budget; a comparison needs FLOPs: add --flops")
-            train_flop = spec.budget.flops
+            flops, conditions = spec.budget.flops, spec.conditions
         laws_of_file = not law
         name = spec.name
         law = law or laws_of(file, spec.law)
     if not chosen:
         chosen = [_option(name) for name in COMPARE_OPTIONS]
-    if train_flop is None and not as_trained:
-        train_flop = COMPARE_FLOP
     laws = resolve_laws(law, COMPARE_LAWS)
     able = [each for each in laws if each.surface is not None and "compare" not in each.refuses]
     notices: tuple[Notice, ...] = ()
@@ -189,6 +208,12 @@ def compare(
         parts += [f"refused for comparison (ask for one to see why): {', '.join(refusing)}"] if refusing else []
         notices = (Notice("cannot_answer", f"left out, {'; '.join(parts)}."),)
         laws = able
+    train_flop: float | None = None
+    if flops is not None or conditions is not None:
+        train_flop, noticed = _common_flop(laws[0], flops, conditions)
+        notices += noticed
+    if train_flop is None and not as_trained:
+        train_flop = COMPARE_FLOP
     comparison = compare_options(
         laws,
         chosen,
@@ -255,15 +280,18 @@ def frontier(
     from scaleplan.planning.frontier import frontier as trace
 
     laws = resolve_laws(law, (DEFAULT_LAW,))
-    return trace(
+    low, notices = _common_flop(laws[0], start, name="from")
+    high, more = _common_flop(laws[0], stop, name="to")
+    found = trace(
         laws,
-        scalar("from", start, "flop"),
-        scalar("to", stop, "flop"),
+        low,
+        high,
         per_decade=whole("per-decade", per_decade),
         level=fraction(level),
         accounting=Accounting(flop=laws[0].counts_flop),
         leave_out=is_all(law),
     )
+    return with_notice(found, tuple(dict.fromkeys(notices + more)))
 
 
 def hyper(*, params: Number, tokens: Number, law: str | Sequence[str] | None = None) -> Hyperparameters:
@@ -282,6 +310,66 @@ def hyper(*, params: Number, tokens: Number, law: str | Sequence[str] | None = N
 
     size = Accounting().size(scalar("params", params), ParamCount.TOTAL)
     return suggest(hyper_records(law), size, scalar("tokens", tokens), accounting=Accounting())
+
+
+def _budget_file(budget: str | os.PathLike[str], beside: Mapping[str, Any]) -> tuple[BudgetDocument, str]:
+    """A budget file, no other budget beside it, and its path."""
+    if not isinstance(budget, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance] # a slip worth a clear word
+        raise UsageError(f"the first argument is the path of a budget file; write flops={budget}")
+    twice = [name for name, value in beside.items() if value is not None]
+    if twice:
+        raise UsageError(f"two budgets: the file gives one and so does {' and '.join(twice)}; keep one")
+    from scaleplan.specs.budget import read_budget
+
+    path = os.fspath(budget)
+    return read_budget(path), path
+
+
+def _machine(
+    words: Mapping[str, Any], spec: BudgetDocument | None, flops: Any, loss: Any
+) -> tuple[Machine | None, Any]:
+    """The machine that words and a file name, ``None`` where they name none, and FLOPs that are FLOPs."""
+    worth_a_look = isinstance(flops, str) and _may_be_resources(flops)
+    if not worth_a_look and spec is None and all(word is None for word in words.values()):
+        return None, flops
+    from scaleplan.api.resources import conditions_from, is_budget, looks_like_resources, machine_of, unused_words
+
+    resources = looks_like_resources(flops)
+    conditions = conditions_from(words, None if spec is None else spec.conditions, flops)
+    budget = is_budget(conditions)
+    others = [name for name, value in (("flops", None if resources else flops), ("loss", loss)) if value is not None]
+    if others and (conditions.gpu_hours is not None or conditions.usd is not None):
+        raise UsageError(f"two budgets: {others[0]} and {'usd' if conditions.usd else 'gpu_hours'}; keep one")
+    if not budget and conditions.on is None:
+        unused = unused_words(words, None if spec is None else conditions)
+        if unused and flops is not None:
+            number("flops", flops, "flop")  # what is no number at all is said first
+        if unused:
+            raise UsageError(f"{', '.join(unused)} without an accelerator: name one with on (--on 512xh100-sxm)")
+        return None, flops
+    if not budget and not others:
+        raise UsageError("an accelerator without a budget: add days, gpu_hours, usd, flops or a loss")
+    return machine_of(conditions), None if resources else flops
+
+
+def _common_flop(
+    law: Law, flops: Number | None, conditions: Conditions | None = None, name: str = "flops"
+) -> tuple[float, tuple[Notice, ...]]:
+    """FLOPs as given, or those that a cluster, hours or money pay for under ``law``; what to notice of them."""
+    if flops is None or (isinstance(flops, str) and _may_be_resources(flops)):
+        from scaleplan.api.resources import conditions_from, looks_like_resources, paid_flop
+
+        if looks_like_resources(flops):
+            conditions = conditions_from({}, flops=flops)
+        if conditions is not None:
+            return paid_flop(law, conditions)
+    assert flops is not None
+    return scalar(name, flops, "flop"), ()
+
+
+def _may_be_resources(flops: str) -> bool:
+    """Whether words given as FLOPs are worth a look: ``$5M``, ``2048xh100-sxm for 60d``, but ``10 PF-days`` too."""
+    return "$" in flops or " " in flops
 
 
 def _one_law(law: Laws) -> Law:

@@ -15,11 +15,22 @@ if TYPE_CHECKING:
 def allocate(
     budget: Annotated[str | None, typer.Argument(metavar="[BUDGET.yaml]", help="A budget file; - is stdin.")] = None,
     flops: Annotated[
-        str | None, typer.Option(metavar="C", help="Training FLOPs, e.g. 1e24; - reads one a line from stdin.")
+        str | None,
+        typer.Option(metavar="C", help="Training FLOPs, e.g. 1e24 or '2048xh100-sxm for 60d'; - reads stdin."),
     ] = None,
     loss: Annotated[str | None, typer.Option(metavar="L", help="The loss to reach, in nats a token.")] = None,
     params: Annotated[str | None, typer.Option(metavar="N", help="Fix the parameters, e.g. 30B.")] = None,
     tokens: Annotated[str | None, typer.Option(metavar="D", help="Fix the tokens, e.g. 5T.")] = None,
+    on: Annotated[str | None, typer.Option(metavar="[Nx]NAME", help="Accelerators, e.g. 2048xh100-sxm.")] = None,
+    days: Annotated[
+        str | None, typer.Option(metavar="DAYS", help="The time of --on; beside another budget the deadline.")
+    ] = None,
+    gpu_hours: Annotated[str | None, typer.Option(metavar="H", help="Accelerator-hours of --on, e.g. 3M.")] = None,
+    usd: Annotated[str | None, typer.Option(metavar="USD", help="Money, e.g. 5M.")] = None,
+    mfu: Annotated[str | None, typer.Option(metavar="SHARE", help="Utilisation; estimated if left out.")] = None,
+    goodput: Annotated[str | None, typer.Option(metavar="SHARE", help="Of paid hours; default 0.85.")] = None,
+    price: Annotated[str | None, typer.Option(metavar="USD", help="An accelerator-hour.")] = None,
+    precision: Annotated[str | None, typer.Option(metavar="NAME", help="bf16 (default), fp16, fp8, ...")] = None,
     law: LawsOption = None,
     level: LevelOption = "0.95",
     hyper: Annotated[bool, typer.Option("--hyper", help="Add learning rate and batch by the default rule.")] = False,
@@ -33,11 +44,24 @@ def allocate(
     from scaleplan.errors import UsageError
     from scaleplan.views.write import write
 
-    if budget is None and flops is None and loss is None:
-        raise UsageError("no budget: give --flops, --loss or a budget file (scaleplan init writes one)")
+    where = {
+        "on": on,
+        "days": days,
+        "gpu_hours": gpu_hours,
+        "usd": usd,
+        "mfu": mfu,
+        "goodput": goodput,
+        "price": price,
+        "precision": precision,
+    }
+    if all(given is None for given in (budget, flops, loss, days, gpu_hours, usd)):
+        text = "--flops, --loss, --on with --days or --gpu-hours, --usd, or a budget file (scaleplan init writes one)"
+        raise UsageError(f"no budget: give {text}")
     if flops == "-":
         if budget is not None or loss is not None:
             raise UsageError("two budgets: --flops - reads them from stdin; give no file and no --loss beside it")
+        if any(word is not None for word in where.values()):
+            raise UsageError("--flops - plans many budgets; a cluster, hours or money are one: leave them out")
         if hyper:
             raise UsageError("--hyper is for one budget; `scaleplan hyper` takes any run")
         from scaleplan.views.streams import allocation_stream
@@ -47,7 +71,7 @@ def allocate(
         from scaleplan.views.plans import allocation_table
 
         plan = plans.allocate(
-            budget, flops=flops, loss=loss, params=params, tokens=tokens, law=law, level=level, hyper=hyper
+            budget, flops=flops, loss=loss, params=params, tokens=tokens, law=law, level=level, hyper=hyper, **where
         )
         result = allocation_table(plan)
     write(result, form=form, get=get, output=output, quiet=quiet)

@@ -14,13 +14,16 @@ from scaleplan.cli import (
     allocate,
     check,
     compare,
+    cost,
     frontier,
     hyper,
     init,
     laws,
+    layout,
     models,
     predict,
     schema,
+    shape,
 )
 from scaleplan.errors import InputFileError, ScaleplanError, UsageError, brief
 from scaleplan.version import __version__
@@ -44,6 +47,9 @@ app.command("compare")(compare.compare)
 app.command("predict")(predict.predict)
 app.command("frontier")(frontier.frontier)
 app.command("hyper")(hyper.hyper)
+app.command("cost")(cost.cost)
+app.command("shape")(shape.shape)
+app.command("layout")(layout.layout)
 app.command("laws")(laws.laws)
 app.command("models")(models.models)
 app.command("accelerators")(accelerators.accelerators)

@@ -3,7 +3,8 @@
     6N            6 (weights that multiply a token, the output head included)
     attention     12 L a k s for full attention, half of it where causal: queries by keys and weights by values, forward
                   and backward, over s tokens of context (Chowdhery et al. 2022, arXiv 2204.02311, app. B: 12 L H Q T)
-    Kaplan        6 N_E + 6 L s d_attn, without the vocabulary (Kaplan et al. 2020, arXiv 2001.08361, table 1, times 3)
+    Kaplan        6 N_E + 6 L s d_attn, N_E the matrices of the layers, without the vocabulary, biases and norms
+                  (Kaplan et al. 2020, arXiv 2001.08361, table 1, times 3)
     Hoffmann      3 forward passes of ``chinchilla_shape``, embedding and softmax included (arXiv 2203.15556, app. F)
     DeepSeek      M = 6 (weights of the layers) + 12 L d s, without the vocabulary (Bi et al. 2024, arXiv 2401.02954)
     hardware      6N with attention, and what is computed again
@@ -16,13 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from scaleplan.compute.chinchilla_shape import ChinchillaShape
 from scaleplan.compute.layout import Recompute
 from scaleplan.compute.transformer import Transformer
 from scaleplan.errors import UsageError
-from scaleplan.ops import Real, lower
+from scaleplan.ops import Real, all_true, lower
 
 
 class FlopCount(Enum):
@@ -97,16 +98,17 @@ def train_flops_per_token(shape: Transformer, count: FlopCount, recompute: Recom
 
 
 def _value(shape: Transformer, count: FlopCount, recompute: Recompute) -> Real:
-    params = shape.params
-    matrices, counts = 6 * params.matrices, FlopCount
+    params, counts = shape.params, FlopCount
+    matrices = 6 * params.matrices
+    without_head = matrices - 6 * shape.vocabulary * shape.width
     ways: dict[FlopCount, Callable[[], Real]] = {
         counts.SIX_N: lambda: matrices,
         counts.SIX_N_TOTAL: lambda: 6 * params.active,
         counts.CAUSAL: lambda: matrices + 3 * causal_attention_flops(shape),
         counts.FULL: lambda: matrices + 3 * attention_flops(shape),
-        counts.KAPLAN: lambda: 6 * (params.active_nonembedding + shape.layers * shape.context * shape.query_width),
+        counts.KAPLAN: lambda: without_head + 6 * shape.layers * shape.context * shape.query_width,
         counts.HOFFMANN: lambda: _hoffmann(shape),
-        counts.DEEPSEEK: lambda: matrices - 6 * shape.vocabulary * shape.width + 3 * attention_flops(shape),
+        counts.DEEPSEEK: lambda: without_head + 3 * attention_flops(shape),
         counts.HARDWARE: lambda: (
             matrices + 3 * causal_attention_flops(shape) + recomputed_flops_per_token(shape, recompute)
         ),
@@ -119,7 +121,12 @@ SELECTIVE_OP_SHARE = 0.3
 
 
 def recomputed_flops_per_token(shape: Transformer, recompute: Recompute) -> Real:
-    """FLOPs that the backward pass repeats [FLOP/token]; the output head is never computed again."""
+    """FLOPs that the backward pass repeats [FLOP/token]; the output head is never computed again.
+
+    Selective recomputation repeats one forward pass of the attention core, causal as everywhere here. Korthikanti et
+    al. 2022 (arXiv 2205.05198, table 5) count 12 L a k s for it: their utilisation of the hardware over that of the
+    model, 43.7 over 41.5 % at 22B, takes three passes over every pair of tokens.
+    """
     if recompute is Recompute.NONE:
         return 0.0 * shape.layers
     causal = causal_attention_flops(shape)
@@ -130,8 +137,11 @@ def recomputed_flops_per_token(shape: Transformer, recompute: Recompute) -> Real
 
 
 def _hoffmann(shape: Transformer) -> Real:
-    if shape.gated or shape.experts is not None or shape.latent is not None or shape.window is not None:
-        raise UsageError("Hoffmann et al. count dense decoders without gates, experts, latent attention or windows")
-    s = float(shape.context)
-    family = ChinchillaShape(V=float(shape.vocabulary), s=s, m=4.0 + shape.position_matrices)
+    other = shape.gated or shape.experts is not None or shape.latent is not None or shape.window is not None
+    if other or not all_true(shape.kv_heads == shape.heads):
+        what = "gates, experts, shared keys and values, latent attention or windows"
+        raise UsageError(f"Hoffmann et al. count dense decoders without {what}")
+    # The form is arithmetic throughout, so that its constants may be arrays as well.
+    s, vocabulary = cast("float", shape.context), cast("float", shape.vocabulary)
+    family = ChinchillaShape(V=vocabulary, s=s, m=4.0 + shape.position_matrices)
     return family.flop_per_sequence(shape.layers, shape.width, shape.feed_forward, shape.head_size, shape.heads) / s

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from scaleplan.ops import Real
+from scaleplan.ops import Real, where
 
 
 class Recompute(Enum):
@@ -23,9 +23,10 @@ class Recompute(Enum):
 class Stack(NamedTuple):
     """What the training software does, which is not searched over.
 
-    ``flash``: attention fused. ``overlap``: collectives of tensor parallelism run behind matrix products. ``fused``:
-    element-wise operations joined by a compiler or written as one kernel. ``dropout``: its masks are kept.
-    ``gradient_bytes``: of a gradient between steps, 2 or 4.
+    ``flash``: attention fused. ``overlap``: collectives of tensor and data parallelism and sends of the pipeline run
+    behind matrix products (those of ZeRO 3 always do). ``fused``: element-wise operations joined by a compiler or
+    written as one kernel. ``dropout``: its masks are kept. ``gradient_bytes``: of a gradient between steps, 2, 4, or 6
+    where both are kept, as DeepSpeed does in bf16.
     """
 
     flash: bool = True
@@ -59,3 +60,11 @@ class Layout(NamedTuple):
     def accelerators(self) -> Real:
         """How many it takes."""
         return self.tensor * self.pipeline * self.context * self.data
+
+
+def stage_layers(layers: Real, pipeline: Real, interleave: Real = 1) -> Real:
+    """Layers of the fullest pipeline stage; stages are uneven where whole layers do not divide.
+
+    A mean shape of a family has a broken number of layers, a share of which is on every stage.
+    """
+    return where(layers % 1 == 0, -(-layers // (pipeline * interleave)) * interleave, layers / pipeline)

@@ -2,7 +2,7 @@
 
 A layer of width d with a heads of size k, v of them with keys and values of their own, and feed-forward width f has
 
-    attention   2 d a k + 2 d v k + m d^2          (query and output, key and value; m position matrices)
+    attention   2 d a k + 2 d v k + m d a k        (query and output, key and value; m position matrices)
     feed-forward   g d f                           (g = 3 matrices where gated, 2 otherwise)
     experts     (n + shared) g d f_e + n d         (n routed experts of width f_e, and the router)
 
@@ -54,7 +54,8 @@ class Params(NamedTuple):
 
     ``active`` are those a token passes through, its embeddings included as in ``total``; ``embedding`` the input
     embedding, learned positions and an output head of its own; ``nonembedding`` and ``active_nonembedding`` the rest;
-    ``matrices`` the active weights that multiply a token, the output head included, whether tied or not.
+    ``matrices`` the active weights that multiply a token, the output head included, whether tied or not; those of
+    relative positions multiply a table of distances instead, once for a whole batch.
     """
 
     total: Real
@@ -68,8 +69,9 @@ class Params(NamedTuple):
 class Transformer(NamedTuple):
     """A decoder. Sizes may be floats or arrays; ``context`` is the tokens of a training sequence.
 
-    ``position_matrices`` of d x d a layer serve relative positions (Transformer-XL); ``learned_positions`` are rows of
-    a table beside the embedding. With ``biases`` every matrix of a layer and every norm has one.
+    ``position_matrices`` of d x a k a layer serve relative positions (Transformer-XL, Dai et al. 2019, arXiv
+    1901.02860); ``learned_positions`` are rows of a table beside the embedding. With ``biases`` every matrix of a layer
+    and every norm has one.
     """
 
     layers: Real
@@ -109,9 +111,14 @@ class Transformer(NamedTuple):
         return self.kv_heads * self.head_size
 
     @property
+    def position_weights_layer(self) -> Real:
+        """Weights of relative positions in a layer, which multiply positions and no token."""
+        return self.position_matrices * self.width * self.query_width
+
+    @property
     def attention_layer(self) -> Real:
         """Weights of attention in a layer."""
-        positions = self.position_matrices * self.width**2
+        positions = self.position_weights_layer
         if self.latent is None:
             return 2 * self.width * (self.query_width + self.key_value_width) + positions
         m, d, a = self.latent, self.width, self.heads
@@ -154,5 +161,5 @@ class Transformer(NamedTuple):
             embedding=embedding,
             nonembedding=rest,
             active_nonembedding=active,
-            matrices=attention + ffn_active + matrix,
+            matrices=attention - L * self.position_weights_layer + ffn_active + matrix,
         )

@@ -11,6 +11,7 @@ from scaleplan.ops import Real
 from scaleplan.planning.problem import Problem
 
 if TYPE_CHECKING:
+    from scaleplan.compute.costing import Costing
     from scaleplan.planning.hyper import HyperRow
 
 
@@ -23,7 +24,8 @@ class Plan:
     quantity was given (or follows exactly from what was given). ``params`` counts embeddings. ``loss`` is ``None``
     under a law without one. ``method`` says how the numbers came about. ``cross_check`` holds the other laws' answers,
     ``flop_over_runs`` the FLOPs over those of the dearest run behind the law (as it counts them; ``None`` where
-    that is not known), ``hyper`` learning rate and batch by the default rule, where they were asked for.
+    that is not known), ``costing`` the bill where a machine was named, ``hyper`` learning rate and batch by the default
+    rule, where they were asked for.
     """
 
     law: Law
@@ -47,6 +49,7 @@ class Plan:
     loss_high: Real | None = None
     flop_over_runs: Real | None = None
     hyper: HyperRow | None = None
+    costing: Costing | None = None
     warnings: tuple[Notice, ...] = ()
     cross_check: tuple[Plan, ...] = ()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -9,7 +11,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_v
 
 from scaleplan.errors import InputFileError, UsageError, quoted
 from scaleplan.planning.comparison import Option
-from scaleplan.specs.document import Flop, Loss, Params, Strict, Tokens, by_line, validated
+from scaleplan.specs.budget_schema import BudgetSpec, LimitsSpec, PilotsSpec, unknown_words, with_own_accelerator
+from scaleplan.specs.conditions import Conditions
+from scaleplan.specs.document import Params, Strict, Tokens, by_line, validated
 from scaleplan.specs.files import read_document, shown
 from scaleplan.specs.laws import load_law
 from scaleplan.specs.options import catalogue_option
@@ -31,22 +35,6 @@ Names = Annotated[
 ]
 _LAWS = "A preset, NAME:VARIANT or a law file, or a list of them; the first plans, the others cross-check; or all."
 _COMPARED = "Models of the catalogue, model files, and options of one's own."
-
-
-class BudgetSpec(Strict):
-    """What may be spent: training FLOPs, or the loss to reach."""
-
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["flops"]}, {"required": ["loss"]}]})
-
-    flops: Flop | None = Field(None, description="Training FLOPs, as the first law counts them.")
-    loss: Loss | None = Field(None, description="The loss to reach [nats/token], in the first law's measure.")
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> BudgetSpec:
-        given = [name for name in ("flops", "loss") if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(f"needs exactly one of flops, loss (got {' and '.join(given) or 'neither'})")
-        return self
 
 
 class OptionSpec(Strict):
@@ -72,7 +60,25 @@ class BudgetDocument(Strict):
     name: str | None = None
     law: Names = Field(default_factory=list, min_length=0, description=_LAWS)
     budget: BudgetSpec
+    limits: LimitsSpec | None = None
+    pilots: PilotsSpec | None = None
     compare: list[str | OptionSpec] = Field(default_factory=list[str | OptionSpec], description=_COMPARED)
+
+    @model_validator(mode="after")
+    def _one_time(self) -> BudgetDocument:
+        if self.budget.days is not None and self.limits is not None and self.limits.deadline_days is not None:
+            raise ValueError("budget.days and limits.deadline_days are two times for one plan: keep one")
+        deadline = self.limits is not None and self.limits.deadline_days is not None
+        if deadline and self.budget.on is None and self.budget.usd is None:
+            raise ValueError("limits.deadline_days needs budget.on, the accelerator that it is a deadline for")
+        return self
+
+    @property
+    def conditions(self) -> Conditions:
+        """What the file says of the cluster, its deadline and its pilots."""
+        pilots = None if self.pilots is None else self.pilots.extra
+        deadline = None if self.limits is None else self.limits.deadline_days
+        return replace(self.budget.conditions, days=self.budget.days or deadline, pilots=pilots)
 
 
 class OptionsDocument(Strict):
@@ -83,6 +89,11 @@ class OptionsDocument(Strict):
     law: Names = Field(default_factory=list, description=_LAWS)
     budget: BudgetSpec | None = None
     compare: list[str | OptionSpec] = Field(min_length=1, description=_COMPARED)
+
+    @property
+    def conditions(self) -> Conditions:
+        """What the file says of the cluster."""
+        return Conditions() if self.budget is None else self.budget.conditions
 
 
 def read_budget(path: str) -> BudgetDocument:
@@ -144,12 +155,15 @@ def read_parsed(document: Document) -> tuple[BudgetDocument | OptionsDocument, l
     problems = problems or _twice(document, spec.law, names) or _unable(document, spec)
     if problems:
         raise InputFileError(by_line(problems))
+    if spec.budget is not None:
+        budget = with_own_accelerator(spec.budget, partial(beside, document.name))
+        spec = spec.model_copy(update={"budget": budget})
     own = [Option(name=e.name, params=e.params, tokens=e.tokens) for e in spec.compare if isinstance(e, OptionSpec)]
     return spec, [options[entry] if isinstance(entry, str) else own.pop(0) for entry in spec.compare]
 
 
 def _looked_up(document: Document) -> tuple[dict[str, Option], list[str]]:
-    """The models that a document names as options, and its unknown laws and models, one problem each."""
+    """The models that a document names as options, and its unknown laws, models and so on, one problem each."""
     raw: Any = document.data
     data = cast("dict[str, Any]", raw) if isinstance(raw, dict) else {}
     options: dict[str, Option] = {}
@@ -167,7 +181,7 @@ def _looked_up(document: Document) -> tuple[dict[str, Option], list[str]]:
             except (UsageError, InputFileError) as error:
                 field = f"{key}.{i}" if isinstance(data[key], list) else key
                 problems.append(f"{document.where((key, i))}: {field}: {error.message}")
-    return options, problems
+    return options, [*problems, *unknown_words(document, data.get("budget"), partial(beside, document.name))]
 
 
 def _twice(document: Document, laws: list[str], options: list[str]) -> list[str]:

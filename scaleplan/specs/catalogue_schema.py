@@ -7,39 +7,20 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from scaleplan.specs.abilities import Kind
-from scaleplan.specs.document import Date, Finite, Flop, Id, Params, Positive, Strict, Text, Tokens
+from scaleplan.specs.document import Date, Finite, Id, Positive, Strict, Text
+from scaleplan.specs.model_schema import (
+    STATUS_IS,
+    Count,
+    ParamsSpec,
+    RunSpec,
+    ShapeSpec,
+    TokensSpec,
+    TrainFlopSpec,
+)
 from scaleplan.specs.values import Status
 
-_STATUS = (
-    "published: checked against the source named; derived: computed; unverified: not checked; estimate: somebody "
-    "else's; rumour: never disclosed by the developer"
-)
+_STATUS = STATUS_IS
 _SOURCE = "Where it comes from. Left out, the document's own source."
-
-
-class SourcedSpec(Strict):
-    """A number is only as good as its source."""
-
-    status: Status = Field(description=_STATUS)
-    source: Text = Field(description="Where it comes from.")
-
-
-class ParamsSpec(SourcedSpec):
-    """A number of parameters."""
-
-    value: Params
-
-
-class TokensSpec(SourcedSpec):
-    """A number of tokens."""
-
-    value: Tokens
-
-
-class TrainFlopSpec(SourcedSpec):
-    """Training FLOPs."""
-
-    value: Flop
 
 
 class ModelSpec(Strict):
@@ -58,11 +39,14 @@ class ModelSpec(Strict):
     mixture_of_experts: bool | None = Field(None, description="Where params_active, which says so too, is not known.")
     note: Text | None = None
     attribution: Text | None = None
+    shape: ShapeSpec | None = Field(None, description="Of the decoder.")
+    run: RunSpec | None = Field(None, description="That trained it.")
 
     @model_validator(mode="after")
     def _parts_of_a_whole(self) -> ModelSpec:
-        if not any((self.params, self.params_active, self.params_nonembedding, self.tokens, self.train_flop)):
-            raise ValueError("needs at least one of params, tokens, train_flop")
+        known = (self.params, self.params_active, self.params_nonembedding, self.tokens, self.train_flop, self.shape)
+        if not any(known):
+            raise ValueError("needs at least one of params, tokens, train_flop, shape")
         for part in ("params_active", "params_nonembedding"):
             given = getattr(self, part)
             if given is not None and self.params is not None and given.value > self.params.value:
@@ -110,6 +94,15 @@ class BitRateSpec(QuantitySpec):
     unit: Literal["Gbit/s"]
 
 
+class DomainSpec(Strict):
+    """A number of devices."""
+
+    value: Count
+    unit: Literal["devices"]
+    status: Status = Field(description=_STATUS)
+    source: Text | None = Field(None, description=_SOURCE)
+
+
 class PowerSpec(QuantitySpec):
     """A power."""
 
@@ -147,6 +140,7 @@ class InterconnectSpec(Strict):
     one_way: ByteRateSpec | None = Field(None, description="All links of the device together, one direction.")
     two_way: ByteRateSpec | None = Field(None, description="Both directions, as vendors advertise it.")
     scale_out: BitRateSpec | None = Field(None, description="Network between nodes, a device, one direction.")
+    domain: DomainSpec | None = Field(None, description="Devices that share these links: those of a node, rack or pod.")
 
     @model_validator(mode="after")
     def _both_ways_are_more(self) -> InterconnectSpec:

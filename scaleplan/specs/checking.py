@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scaleplan import units
+from scaleplan.compute.bill import Extra
 from scaleplan.errors import InputFileError
+from scaleplan.specs.conditions import RESOURCES
 from scaleplan.specs.files import read_document, shown
 from scaleplan.specs.yaml12 import Document, merged, parse_parts, schema_of
+
+if TYPE_CHECKING:
+    from scaleplan.specs.budget import BudgetDocument, OptionsDocument
+    from scaleplan.specs.budget_schema import BudgetSpec
 
 Holds: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -43,8 +49,8 @@ def check_file(path: str) -> FileCheck:
     schema = schema_of(document)
     if schema == "scaleplan.law/1":
         return FileCheck(path=path, schema=schema, holds=_law(document))
-    if len(parts) > 1:
-        raise InputFileError(f"{parts[1].where(())}: a second YAML document; only a law file has one")
+    if len(parts) > 1 and schema != "scaleplan.model/1":
+        raise InputFileError(f"{parts[1].where(())}: a second YAML document; only a law or a model file has one")
     if isinstance(schema, str) and schema in _CATALOGUE:
         return FileCheck(path=path, schema=schema, holds=_entry(document, _CATALOGUE[schema]))
     if schema not in (BUDGET_SCHEMA, OPTIONS_SCHEMA):
@@ -81,10 +87,36 @@ def _budget(document: Document) -> Holds:
     budget = spec.budget
     lines = [("name", spec.name or "-"), ("laws", ", ".join(spec.law) or "the default")]
     if budget is not None:
-        flops = budget.flops
-        lines.append(("loss", f"{budget.loss:g}") if flops is None else ("flops", units.flop(flops)))
+        lines.append(_spent(budget))
+        lines += [(name, _said(value)) for name, value in _conditions(spec) if name not in RESOURCES]
     lines.append(("compare", ", ".join(option.name for option in options) or "-"))
     return tuple(lines)
+
+
+def _spent(budget: BudgetSpec) -> tuple[str, str]:
+    """The budget itself: which, and how much."""
+    if budget.flops is not None:
+        return "flops", units.flop(budget.flops)
+    name = next(name for name in ("loss", *RESOURCES) if getattr(budget, name) is not None)
+    return name, _said(getattr(budget, name))
+
+
+def _conditions(spec: BudgetDocument | OptionsDocument) -> list[tuple[str, Any]]:
+    """What the file says of the cluster, its deadline and its pilots."""
+    from scaleplan.specs.budget import OptionsDocument
+
+    found = asdict(spec.conditions)
+    if spec.budget is None or spec.budget.precision is None:
+        found["precision"] = None
+    listed = [(name, getattr(spec.conditions, name)) for name, value in found.items() if value is not None]
+    deadline = None if isinstance(spec, OptionsDocument) or spec.limits is None else spec.limits.deadline_days
+    return [*listed, *([("deadline_days", deadline)] if deadline is not None else [])]
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, Extra):
+        return f"{100 * value.share:g}%" if value.share else f"{value.gpu_hours:,.6g} accelerator-hours"
+    return value if isinstance(value, str) else f"{value:,.10g}"
 
 
 def _entry(document: Document, kind: str) -> Holds:

@@ -1,17 +1,34 @@
-"""Model documents (``scaleplan.model/1``) to catalogue models."""
+"""Model documents (``scaleplan.model/1``) to catalogue models.
+
+A shipped model's shape and run stand in a second YAML document of its file, which lists and comparisons never read:
+they are read when first asked for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scaleplan.errors import UsageError, quoted
 from scaleplan.specs import presets
 from scaleplan.specs.presets import looks_like_path
 from scaleplan.specs.values import Value, weakest
 
+if TYPE_CHECKING:
+    from scaleplan.compute.transformer import Transformer
+    from scaleplan.specs.published_runs import PublishedRun
+    from scaleplan.specs.shapes import SourcedShape
+
 FIELDS = ("params", "params_active", "params_nonembedding", "tokens", "train_flop")
+
+
+class Details(NamedTuple):
+    """What is known of a model beyond its size and training: its shape, and the run that trained it."""
+
+    shape: SourcedShape | None
+    run: PublishedRun | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +36,7 @@ class CatalogueModel:
     """A model. ``values`` holds those of ``FIELDS`` that are known; the others were never published.
 
     ``params`` counts all parameters, ``params_active`` those that a token passes through in a mixture of experts.
+    ``details`` reads the rest.
     """
 
     id: str
@@ -29,6 +47,23 @@ class CatalogueModel:
     mixture_of_experts: bool
     note: str | None
     attribution: str | None
+    details: Callable[[], Details] = field(repr=False, compare=False)
+
+    @property
+    def sourced_shape(self) -> SourcedShape | None:
+        """Its shape with status and source; ``None`` where it is not known."""
+        return self.details().shape
+
+    @property
+    def shape(self) -> Transformer | None:
+        """Its shape; ``None`` where it is not known."""
+        found = self.details().shape
+        return None if found is None else found.transformer
+
+    @property
+    def run(self) -> PublishedRun | None:
+        """The run that trained it; ``None`` where nothing of it was published."""
+        return self.details().run
 
     @property
     def year(self) -> int:
@@ -75,7 +110,7 @@ def load_model(name: str) -> CatalogueModel:
 
 
 def model_data(name: str) -> dict[str, Any]:
-    """The data of a model by id, alias or path.
+    """The data of a model by id, alias or path; of a shipped one without its shape and run.
 
     Raises:
         UsageError: no such model, with the nearest names.
@@ -85,7 +120,7 @@ def model_data(name: str) -> dict[str, Any]:
         from scaleplan.specs.own_presets import read_own
 
         return read_own(name, "models").data
-    return presets.read("models", name).data
+    return presets.read("models", name, whole=False).data
 
 
 SORT_KEYS = ("announced", "params", "tokens", "train_flop", "model")
@@ -114,7 +149,7 @@ def list_models(
         raise UsageError(f"cannot sort by {quoted(sort)}; it takes {', '.join(SORT_KEYS)}")
     models = [
         model
-        for model in (build_model(document.data) for document in presets.read_all("models"))
+        for model in (build_model(document.data) for document in presets.read_all("models", whole=False))
         if (year is None or model.year == year)
         and (organisation is None or organisation.lower() in model.organisation.lower())
         and (min_params is None or (model.number("params") or 0.0) >= min_params)
@@ -127,10 +162,11 @@ def list_models(
 def build_model(data: dict[str, Any]) -> CatalogueModel:
     """The model of a document."""
     values = {
-        field: Value(value=float(raw["value"]), status=raw["status"], source=raw["source"])
-        for field, raw in ((field, data.get(field)) for field in FIELDS)
+        name: Value(value=float(raw["value"]), status=raw["status"], source=raw["source"])
+        for name, raw in ((name, data.get(name)) for name in FIELDS)
         if raw is not None
     }
+    own = "shape" in data or "run" in data
     return CatalogueModel(
         id=data["id"],
         name=data["name"],
@@ -140,4 +176,24 @@ def build_model(data: dict[str, Any]) -> CatalogueModel:
         mixture_of_experts=bool(data.get("mixture_of_experts")) or "params_active" in values,
         note=data.get("note"),
         attribution=data.get("attribution"),
+        details=partial(_details, data) if own else partial(_shipped_details, data["id"]),
+    )
+
+
+@cache
+def _shipped_details(model: str) -> Details:
+    """Those of a shipped model; none of a user's, whose file is read as one."""
+    if not presets.is_shipped("models", model):
+        return Details(None, None)
+    return _details(presets.read("models", model).data)
+
+
+def _details(data: Mapping[str, Any]) -> Details:
+    from scaleplan.specs.published_runs import build_run
+    from scaleplan.specs.shapes import build_shape
+
+    shape, run = data.get("shape"), data.get("run")
+    return Details(
+        shape=None if shape is None else build_shape(shape),
+        run=None if run is None else build_run(run),
     )

@@ -66,7 +66,7 @@ def read_own(path: str, kind: str, *, called: str | None = None) -> Document:
     """
     name = shown(path)
     text = read_document(path, SINGULAR[kind])
-    document = merged(parse_parts(text, name)) if kind == "laws" else parse(text, name)
+    document = merged(parse_parts(text, name)) if kind in ("laws", "models") else parse(text, name)
     document = document._replace(data=_validated(document, kind))
     found = document.data["id"]
     if called is not None and found != called:

@@ -48,8 +48,8 @@ def aliases_of(kind: str, preset_id: str) -> tuple[str, ...]:
 def read(kind: str, name: str, *, whole: bool = True) -> Document:
     """The document of a preset, by id or alias, upper or lower case; a user's own is validated.
 
-    A shipped preset may hold a second YAML document with what only showing it needs (a law's traps and checks); it is
-    read only when ``whole``.
+    A shipped preset may hold a second YAML document with what only showing it needs (a law's traps and checks, a
+    model's shape and run); it is read only when ``whole``.
 
     Raises:
         UsageError: no such preset, with the nearest names.
@@ -69,8 +69,8 @@ def read(kind: str, name: str, *, whole: bool = True) -> Document:
     return found
 
 
-def read_all(kind: str) -> Iterator[Document]:
-    """The document of every preset of a kind, shipped or the user's, by id.
+def read_all(kind: str, *, whole: bool = True) -> Iterator[Document]:
+    """The document of every preset of a kind, shipped or the user's, by id; of a shipped one also what ``whole`` adds.
 
     Raises:
         UsageError: ``SCALEPLAN_PRESETS`` names no folder.
@@ -78,7 +78,7 @@ def read_all(kind: str) -> Iterator[Document]:
     """
     own = _own(kind)
     for name in sorted((*shipped_ids(kind), *own)):
-        document = _document(kind, name, own, whole=True)
+        document = _document(kind, name, own, whole=whole)
         assert document is not None
         yield document
 

@@ -51,7 +51,9 @@ def models_table(models: Sequence[CatalogueModel]) -> Table:
 
 
 def model_table(model: CatalogueModel) -> Table:
-    """One model, a row a field."""
+    """One model, a row a field; of its shape and its run the table shows what is known, the rows every field."""
+    from scaleplan.views.model_details import detail_grids, run_rows, shape_rows
+
     values = {field: model.values.get(field) for field in FIELDS} | _computed(model)
     rows: list[dict[str, Any]] = [
         {"field": field, "value": None, "status": "unpublished", "source": None}
@@ -68,7 +70,9 @@ def model_table(model: CatalogueModel) -> Table:
         "mixture_of_experts": model.mixture_of_experts,
         "note": model.note,
         "attribution": model.attribution,
+        **_run_inputs(model),
     }
+    shape, run = shape_rows(model), run_rows(model)
     cells = [(row["field"], _written(row["field"], row["value"]), row["status"], row["source"] or "-") for row in rows]
     grids = [
         Grid(
@@ -77,9 +81,29 @@ def model_table(model: CatalogueModel) -> Table:
             rows=cells,
             numeric=(False, True, False, False),
         ),
-        *([notes("notes", said)] if (said := [text for text in (model.note, model.attribution) if text]) else []),
+        *detail_grids(model, shape, run),
+        *([notes("notes", said)] if (said := [text for text in _notes(model) if text]) else []),
     ]
-    return Table(verb="models", inputs=inputs, columns=MODEL_COLUMNS, rows=rows, warnings=(), grids=lambda: grids)
+    every = [*rows, *shape, *run]
+    return Table(verb="models", inputs=inputs, columns=MODEL_COLUMNS, rows=every, warnings=(), grids=lambda: grids)
+
+
+def _run_inputs(model: CatalogueModel) -> dict[str, Any]:
+    """What is said of a run without a number."""
+    run = model.run
+    return {
+        "hardware": None if run is None else run.hardware,
+        "accelerator": None if run is None else run.accelerator,
+        "mfu_scope": None if run is None else run.mfu_scope,
+        "hfu_scope": None if run is None else run.hfu_scope,
+        "pue_included": None if run is None else run.pue_included,
+        "co2_pue_included": None if run is None else run.co2_pue_included,
+        "run_note": None if run is None else run.note,
+    }
+
+
+def _notes(model: CatalogueModel) -> list[str | None]:
+    return [model.note, None if model.run is None else model.run.note, model.attribution]
 
 
 def _computed(model: CatalogueModel) -> dict[str, Value | None]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scaleplan.conventions import ParamCount
 from scaleplan.planning.agreement import by_corpus, spread
 from scaleplan.planning.plan import Plan
 from scaleplan.views.inputs import accounting_inputs, law_inputs
 from scaleplan.views.table import Grid, Row, Table, band, count, flop, loss, ratio
+
+if TYPE_CHECKING:
+    from scaleplan.compute.costing import Costing
 
 PLAN_COLUMNS = (
     "law",
@@ -34,6 +37,7 @@ PLAN_COLUMNS = (
     "flop_over_runs",
 )
 HYPER_COLUMNS = ("learning_rate", "batch_tokens")
+COST_COLUMNS = ("accelerator", "accelerators", "mfu", "days", "gpu_hours", "cost_usd", "energy_mwh", "co2_t")
 
 
 def plan_inputs(plan: Plan) -> dict[str, Any]:
@@ -49,6 +53,7 @@ def plan_inputs(plan: Plan) -> dict[str, Any]:
         "level": problem.level,
         **accounting_inputs(problem.accounting),
         **({} if plan.hyper is None else {"hyper_law": plan.hyper.law, "hyper_counts": plan.hyper.counts}),
+        **({} if plan.costing is None else _costing_inputs(plan.costing)),
         "laws": [law_inputs(each.law) for each in (plan, *plan.cross_check)],
     }
 
@@ -57,16 +62,21 @@ def plan_row(plan: Plan) -> dict[str, Any]:
     """A plan as a data row."""
     own = {"law": plan.law.id, "fitted_on": plan.law.measure.corpus}
     row = own | {key: getattr(plan, key) for key in PLAN_COLUMNS if key not in own}
-    if plan.hyper is None:
-        return row
-    return row | {"learning_rate": plan.hyper.learning_rate, "batch_tokens": plan.hyper.batch_tokens}
+    if plan.hyper is not None:
+        row |= {"learning_rate": plan.hyper.learning_rate, "batch_tokens": plan.hyper.batch_tokens}
+    if plan.costing is not None:
+        from scaleplan.views.costs import costing_row
+
+        row |= costing_row(plan.costing)
+    return row
 
 
 def allocation_table(plan: Plan) -> Table:
     """One budget: the plan, and the other laws beside it."""
     plans = (plan, *plan.cross_check)
-    columns = PLAN_COLUMNS if plan.hyper is None else (*PLAN_COLUMNS, *HYPER_COLUMNS)
-    rows = [{key: row[key] for key in columns} for _, group in by_corpus(plans) for row in map(plan_row, group)]
+    # The other laws plan the same FLOPs; the bill is of the plan alone.
+    columns = (*PLAN_COLUMNS, *(HYPER_COLUMNS if plan.hyper else ()), *(COST_COLUMNS if plan.costing else ()))
+    rows = [{key: row.get(key) for key in columns} for _, group in by_corpus(plans) for row in map(plan_row, group)]
     return Table(
         verb="allocate",
         inputs=plan_inputs(plan),
@@ -101,9 +111,19 @@ def _allocation_grids(plan: Plan) -> list[Grid]:
             numeric=(False, True, True),
         )
     ]
+    if plan.costing is not None:
+        from scaleplan.views.costs import bill_grid, speed_grid
+
+        grids += [bill_grid(plan.costing), speed_grid(plan.costing)]
     if plan.cross_check:
         grids.append(_laws_grid(plan))
     return grids
+
+
+def _costing_inputs(costing: Costing) -> dict[str, Any]:
+    from scaleplan.views.costs import costing_inputs
+
+    return costing_inputs(costing)
 
 
 def _laws_grid(plan: Plan) -> Grid:

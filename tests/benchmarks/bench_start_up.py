@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_start_up.py [RUNS]
 
-The bars: ``allocate --format json`` 1.25, the table 1.6, ``--help`` 1.15. Run it on an installed package with its
+The bars: ``allocate --format json`` 1.25, the table 1.6, ``cost`` 1.4, ``--help`` 1.15. Run it on an installed package with its
 bytecode compiled (``pip install .``), as users have it. Times of single runs wander with the machine; read the
 median of the ratios of neighbouring runs, and the ratio of the minima.
 """
@@ -20,6 +20,7 @@ FLOOR = "import sys; sys.path.insert(0, sys.argv.pop(1)); from typer_floor impor
 BARS = {
     "allocate --flops 1e24 --format json": 1.25,
     "allocate --flops 1e24": 1.60,
+    "cost --params 70B --tokens 1.4T --on 2048xh100-sxm --format json": 1.40,
     "--help": 1.15,
 }
 

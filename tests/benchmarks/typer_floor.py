@@ -35,11 +35,19 @@ def root(version: Annotated[bool, typer.Option("--version", is_eager=True)] = Fa
 
 @app.command()
 def allocate(
-    place: Place = None,
+    budget: Place = None,
     flops: Text = None,
     loss: Text = None,
     params: Text = None,
     tokens: Text = None,
+    on: Text = None,
+    days: Text = None,
+    gpu_hours: Text = None,
+    usd: Text = None,
+    mfu: Text = None,
+    goodput: Text = None,
+    price: Text = None,
+    precision: Text = None,
     law: Words = None,
     level: Fraction = 0.95,
     hyper: Flag = False,
@@ -105,6 +113,98 @@ def hyper(
     params: Text = None,
     tokens: Text = None,
     law: Words = None,
+    form: Form = "table",
+    get: Text = None,
+    output: Text = None,
+    quiet: Flag = False,
+) -> None:
+    """Print a fixed line."""
+    print(LINE)
+
+
+@app.command()
+def cost(
+    what: Place = None,
+    params: Text = None,
+    active: Text = None,
+    tokens: Text = None,
+    shape: Text = None,
+    flops: Text = None,
+    law: Words = None,
+    on: Text = None,
+    days: Text = None,
+    gpu_hours: Text = None,
+    usd: Text = None,
+    precision: Text = None,
+    mfu: Text = None,
+    goodput: Text = None,
+    price: Text = None,
+    watts: Text = None,
+    pue: Text = None,
+    grid: Text = None,
+    water: Text = None,
+    network: Text = None,
+    batch: Text = None,
+    context: Text = None,
+    evaluation: Text = None,
+    pilots: Text = None,
+    calibrate: Text = None,
+    cluster: Text = None,
+    published: Flag = False,
+    form: Form = "table",
+    get: Text = None,
+    output: Text = None,
+    quiet: Flag = False,
+) -> None:
+    """Print a fixed line."""
+    print(LINE)
+
+
+@app.command()
+def shape(
+    params: Text = None,
+    flops: Text = None,
+    law: Words = None,
+    tensor: Text = None,
+    vocab: Text = None,
+    context: Text = None,
+    tied: Flag = False,
+    ungated: Flag = False,
+    head_size: Text = None,
+    kv_heads: Text = None,
+    experts: Text = None,
+    active: Text = None,
+    top: Text = None,
+    form: Form = "table",
+    get: Text = None,
+    output: Text = None,
+    quiet: Flag = False,
+) -> None:
+    """Print a fixed line."""
+    print(LINE)
+
+
+@app.command()
+def layout(
+    on: Text = None,
+    global_batch: Text = None,
+    model: Text = None,
+    shape: Text = None,
+    context: Text = None,
+    precision: Text = None,
+    network: Text = None,
+    tensor: Text = None,
+    pipeline: Text = None,
+    data: Text = None,
+    context_parallel: Text = None,
+    expert: Text = None,
+    zero: Text = None,
+    micro_batch: Text = None,
+    interleave: Text = None,
+    recompute: Text = None,
+    calibrate: Text = None,
+    cluster: Text = None,
+    top: Text = None,
     form: Form = "table",
     get: Text = None,
     output: Text = None,

@@ -105,7 +105,9 @@ def test_the_list_of_accelerators_fits_80_columns_and_is_a_list_of_lists_at_60(t
 
 
 @pytest.mark.parametrize("columns", [60, 80])
-@pytest.mark.parametrize("words", [("abilities",), ("models",), ("abilities", "neqa"), ("accelerators", "b300")])
+@pytest.mark.parametrize(
+    "words", [("abilities",), ("models",), ("abilities", "neqa"), ("accelerators", "b300"), ("models", "deepseek-v3")]
+)
 def test_other_pages_fit_narrow_terminals(terminal, words, columns):
     shown = terminal(*words, columns=columns, environment={"NO_COLOR": "1"}).succeeded().stdout
     assert max(len(line) for line in shown.splitlines()) <= columns
@@ -153,6 +155,61 @@ def test_models_show_the_flops_named_over_6nd(call):
     assert fields["published_over_6nd"]["value"] == pytest.approx(1.365, abs=1e-3)
     assert fields["flop_6nd"]["source"] == "computed: 6 x params x tokens"
     assert "/6ND" in call("models").succeeded().stdout
+
+
+def test_one_model_has_its_shape_and_its_run_with_the_source_of_each_number(call):
+    envelope = call("models", "gopher", "-f", "json").succeeded().envelope
+    fields = {row["field"]: row for row in envelope["rows"]}
+    assert (fields["layers"]["value"], fields["layers"]["status"]) == (80, "unverified")
+    assert (fields["gpu_hours"]["value"], fields["gpu_hours"]["status"]) == (3768320.0, "published")
+    assert fields["shape_params"]["value"] == pytest.approx(2.8e11, rel=2e-3)
+    assert fields["cost_usd_rental"] == {
+        "field": "cost_usd_rental", "value": None, "status": "unpublished", "source": None
+    }  # fmt: skip
+    for row in envelope["rows"]:
+        assert (row["value"] is None) == (row["source"] is None) == (row["status"] == "unpublished")
+    said = envelope["inputs"]
+    assert (said["accelerator"], said["mfu_scope"]) == ("tpu-v3", "headline")
+    assert (said["pue_included"], said["co2_pue_included"]) == (False, True)
+    shown = call("models", "gopher").succeeded().stdout
+    assert "training run on TPU v3" in shown
+    assert "mfu: headline; energy without PUE; CO2 with PUE" in shown
+    assert "cost_usd" not in shown
+
+
+def test_costs_of_one_model_on_different_bases_and_of_different_sources_are_rows_of_their_own(call):
+    rows = call("models", "gpt-4", "-f", "json").succeeded().envelope["rows"]
+    costs = {row["field"]: (row["value"], row["status"]) for row in rows if row["field"].startswith("cost_usd")}
+    assert costs == {
+        "cost_usd_rental": (78.4e6, "estimate"),
+        "cost_usd_rental_2": (81392749.0, "estimate"),
+        "cost_usd_amortised": (37334305.0, "estimate"),
+        "cost_usd_authors": (None, "unpublished"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "value"),
+    [
+        ("gopher", "gpu_hours", "3768320.0"),
+        ("gpt3", "energy_mwh", "1287.0"),
+        ("gpt3", "gpu_hours", "null"),
+        ("gpt-4", "layers", "null"),
+        ("deepseek-v3", "experts_count", "256"),
+        ("deepseek-v3", "cost_usd_authors", "5576000.0"),
+        ("llama3.1", "context", "8192"),
+        ("palm", "tied", "true"),
+    ],
+)
+def test_a_number_of_a_shape_or_a_run_is_had_by_its_name(call, model, field, value):
+    assert call("models", model, "--get", field).succeeded().stdout == f"{value}\n"
+
+
+def test_accelerators_say_how_many_devices_share_their_links(call):
+    rows = {row["accelerator"]: row for row in call("accelerators", "-f", "json").succeeded().envelope["rows"]}
+    assert (rows["gb200"]["domain_devices"], rows["h100-sxm"]["domain_devices"]) == (72, 8)
+    assert rows["rtx-4090"]["domain_devices"] is None
+    assert call("accelerators", "tpu-v4", "--get", "domain").succeeded().stdout == "4096.0\n"
 
 
 @pytest.mark.parametrize(

@@ -150,10 +150,11 @@ def test_numeric_optimum_under_a_converted_convention_is_the_best_of_a_brute_gri
 def test_the_public_names_are_these():
     assert sorted(scaleplan.__all__) == dir(scaleplan)
     assert dir(scaleplan) == [
-        "Ability", "Accelerator", "CatalogueModel", "ComparedOption", "Comparison", "ConvergenceError", "Frontier",
-        "FrontierPoint", "HyperRow", "Hyperparameters", "InfeasibleError", "InputFileError", "Law", "LawRecord",
-        "Notice", "Option", "Plan", "Prediction", "ScaleplanError", "UsageError", "__version__", "allocate",
-        "compare", "frontier", "hyper", "law_record", "list_abilities", "list_accelerators", "list_laws",
-        "list_models", "load_ability", "load_accelerator", "load_law", "load_model", "predict",
+        "Ability", "Accelerator", "CatalogueModel", "ComparedOption", "Comparison", "ConvergenceError", "Costing",
+        "Frontier", "FrontierPoint", "HyperRow", "Hyperparameters", "InfeasibleError", "InputFileError", "Law",
+        "LawRecord", "Notice", "Option", "Plan", "Prediction", "ScaleplanError", "Transformer", "UsageError",
+        "__version__", "allocate", "compare", "cost", "frontier", "hyper", "law_record", "layout", "list_abilities",
+        "list_accelerators", "list_laws", "list_models", "load_ability", "load_accelerator", "load_law", "load_model",
+        "predict", "shape",
     ]  # fmt: skip
     assert all(getattr(scaleplan, name) is not None for name in scaleplan.__all__)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from scaleplan.compute.bill import Extra
 from scaleplan.errors import InputFileError
 from scaleplan.planning.comparison import Option
 from scaleplan.specs.budget import read_budget, read_comparison, read_parsed
@@ -72,9 +73,9 @@ def test_options_are_models_of_the_catalogue_and_ones_own():
         ("budget: {flops: [1]}", ["plan.yaml:2: budget.flops: must be a number (got [1])"]),
         (
             "budget: {flops: 1e24, loss: 2}",
-            ["plan.yaml:2: budget: needs exactly one of flops, loss (got flops and loss)"],
+            ["plan.yaml:2: budget: needs exactly one of flops, loss, days, gpu_hours, usd (got flops and loss)"],
         ),
-        ("budget: {}", ["plan.yaml:2: budget: needs exactly one of flops, loss (got neither)"]),
+        ("budget: {}", ["plan.yaml:2: budget: needs exactly one of flops, loss, days, gpu_hours, usd (got none)"]),
         ("budget: {flop: 1e24}", ["plan.yaml:2: budget.flop: unknown key. Did you mean flops or loss?"]),
         (
             "budgett: {flops: 1e24}",
@@ -181,3 +182,48 @@ def test_a_budget_without_options_compares_nothing(written):
 def test_a_first_law_that_cannot_make_the_plan_is_an_error_of_the_file(law, budget, reason):
     with pytest.raises(InputFileError, match=rf"plan\.yaml:3: law: .*{reason}"):
         read(f"{HEAD}budget: {budget}\nlaw: {law}\n")
+
+
+@pytest.mark.parametrize(
+    ("budget", "name", "value"),
+    [
+        ("{days: 60, on: 2048xh100-sxm}", "days", 60.0),
+        ("{days: 8 weeks, on: 2048xh100-sxm}", "days", 56.0),
+        ("{gpu_hours: 3M, on: h100-sxm}", "gpu_hours", 3e6),
+        ("{gpu_hours: 3e6, on: h100-sxm}", "gpu_hours", 3e6),
+        ("{usd: $5M}", "usd", 5e6),
+        ("{usd: 5M, on: h100-sxm}", "usd", 5e6),
+    ],
+)
+def test_a_budget_is_a_cluster_hours_or_money_too(budget, name, value):
+    spec, _ = read(f"{HEAD}budget: {budget}\n")
+    assert getattr(spec.budget, name) == getattr(spec.conditions, name) == value
+    assert (spec.budget.flops, spec.budget.loss) == (None, None)
+
+
+def test_the_conditions_of_a_file_are_those_of_its_headings():
+    text = "budget: {usd: 5M, on: h100-sxm, mfu: 40%, price: $2, evaluation: 2%}\n"
+    spec, _ = read(HEAD + text + "limits: {deadline_days: 9 weeks}\npilots: {gpu_hours: 20k}\n")
+    found = spec.conditions
+    assert (found.usd, found.on, found.mfu, found.price, found.precision) == (5e6, "h100-sxm", 0.4, 2.0, "bf16")
+    assert (found.days, found.evaluation, found.pilots) == (63.0, Extra(share=0.02), Extra(gpu_hours=2e4))
+
+
+def test_every_problem_of_a_cluster_comes_at_once_each_with_its_line():
+    text = "budget:\n  days: 0\n  on: 8xh100-smx\n  grid: atlantis\n  mfu: 1.5\npilots: {share: 200%}\nlaw: kn\n"
+    found = problems_of(HEAD + text)
+    fields = ["budget.days", "budget.on", "budget.grid", "budget.mfu", "pilots.share", "law"]
+    assert [problem.split(": ")[1] for problem in found] == fields
+    assert [problem.split(":")[1] for problem in found] == ["3", "4", "5", "6", "7", "8"]
+
+
+@pytest.mark.parametrize(
+    "words", ["precision: fp16", "precision: FP8", "pue: google", "pue: 1.1", "grid: usa", "grid: 0.37"]
+)
+def test_known_words_of_a_cluster_pass(words):
+    read(f"{HEAD}budget: {{days: 60, on: 8xh100-sxm, {words}}}\n")
+
+
+def test_an_options_file_may_have_any_budget():
+    spec, _ = read("schema: scaleplan.options/1\nbudget: {usd: 5M, mfu: 0.4}\ncompare: [gopher]\n")
+    assert (spec.conditions.usd, spec.conditions.mfu) == (5e6, 0.4)

@@ -82,7 +82,7 @@ def test_a_model_an_accelerator_and_an_ability(check):
         ),
         ("a: 1\n", "schema: must be scaleplan.budget/1"),
         ("- a\n", "schema"),
-        (BUDGET + "---\na: 1\n", ":7: a second YAML document; only a law file has one"),
+        (BUDGET + "---\na: 1\n", ":7: a second YAML document; only a law or a model file has one"),
         (BUDGET.replace("km", "kn"), ":3: law.0: unknown law 'kn'"),
         (BUDGET.replace("1e24", "-1"), ":4: budget.flops: must be > 0 (got -1)"),
         ("- a\n---\nb: 1\n", ":1: "),
@@ -97,3 +97,51 @@ def test_a_file_that_is_not_sound(check, text, words):
 def test_a_table_that_is_not_sound(check):
     with pytest.raises(InputFileError, match=r"runs\.csv:2: tokens"):
         check("params,tokens\n1e9,x\n", "runs.csv")
+
+
+CLUSTER = (
+    "schema: scaleplan.budget/1\nbudget: {days: 8 weeks, on: 512xh100-sxm, mfu: 40%, evaluation: 2%, precision: fp8}\n"
+)
+
+
+def test_a_budget_of_a_cluster(check):
+    assert dict(check(f"{CLUSTER}pilots: {{gpu_hours: 20k}}\n").holds) == {
+        "name": "-",
+        "laws": "the default",
+        "days": "56",
+        "on": "512xh100-sxm",
+        "precision": "fp8",
+        "mfu": "0.4",
+        "evaluation": "2%",
+        "pilots": "20,000 accelerator-hours",
+        "compare": "-",
+    }
+
+
+def test_a_budget_of_money_with_a_deadline(check):
+    text = "schema: scaleplan.budget/1\nbudget: {usd: $5M}\nlimits: {deadline_days: 90}\npilots: {share: 1%}\n"
+    holds = dict(check(text).holds)
+    assert (holds["usd"], holds["deadline_days"], holds["pilots"]) == ("5,000,000", "90", "1%")
+    assert "precision" not in holds
+
+
+def test_an_options_file_with_a_budget_of_hours(check):
+    text = "schema: scaleplan.options/1\nbudget: {gpu_hours: 3M, on: h100-sxm}\ncompare: [gopher]\n"
+    holds = dict(check(text).holds)
+    assert (holds["gpu_hours"], holds["on"]) == ("3,000,000", "h100-sxm")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (("h100-sxm", "h100-smx"), ":2: budget.on: unknown accelerator 'h100-smx'. Did you mean h100-sxm"),
+        (("fp8", "fp7"), ":2: budget.precision: unknown precision 'fp7'"),
+        (("40%", "1.5"), ":2: budget.mfu: "),
+        (("8 weeks", "2 months"), ":2: budget.days: months and minutes are not read"),
+        ((", on: 512xh100-sxm", ""), ":2: budget: days need a cluster"),
+    ],
+)
+def test_a_cluster_that_is_not_sound(check, changes, words):
+    with pytest.raises(InputFileError) as caught:
+        check(CLUSTER.replace(*changes))
+    assert words in caught.value.message

@@ -147,7 +147,7 @@ def test_an_ability_file_is_read(written):
         (load_model, MODEL, ("tokens:", "token:"), ":7: token: unknown key. Did you mean tokens?"),
         (load_model, MODEL, ("params:", "params_active: {value: 1T, status: rumour, source: s}\nparams:"),
          "params_active is part of params, and larger (got 1e+12 of 3e+10)"),
-        (load_model, MODEL + "---\nnote: n\n", ("", ""), ":9: a second YAML document"),
+        (load_accelerator, ACCELERATOR + "---\nnote: n\n", ("", ""), ":16: a second YAML document"),
         (load_accelerator, ACCELERATOR, ("unit: GB, ", ""), ":12: memory.unit: missing"),
         (load_accelerator, ACCELERATOR, ("unit: GB,", "unit: GiB,"), ":12: memory.unit: must be GB (got 'GiB')"),
         (load_accelerator, ACCELERATOR, ("value: 100", "value: 100GB"), ":12: memory.value: must be a finite number"),

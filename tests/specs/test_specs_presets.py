@@ -14,7 +14,7 @@ from scaleplan.specs.budget import read_parsed
 from scaleplan.specs.models import FIELDS, list_models, load_model
 from scaleplan.specs.options import catalogue_option, option_from_word
 from scaleplan.specs.records import list_records
-from scaleplan.specs.yaml12 import parse
+from scaleplan.specs.yaml12 import merged, parse, parse_parts
 
 ROOT = Path(scaleplan.__file__).parent / "presets"
 MODELS = sorted((ROOT / "models").glob("*.yaml"))
@@ -22,7 +22,7 @@ MODELS = sorted((ROOT / "models").glob("*.yaml"))
 
 @pytest.fixture(params=MODELS, ids=lambda path: path.stem)
 def model(request):
-    return parse(request.param.read_text(encoding="utf-8"), request.param.name)
+    return merged(parse_parts(request.param.read_text(encoding="utf-8"), request.param.name))
 
 
 def test_a_model_is_called_as_its_file(model):
@@ -43,7 +43,7 @@ def test_every_value_of_a_model_has_a_source_and_a_status(model):
 
 def test_a_model_has_no_other_keys_than_those_that_are_read(model):
     known = {"schema", "id", "name", "organisation", "announced", *FIELDS, "mixture_of_experts", "note", "attribution"}
-    assert set(model.data) <= known
+    assert set(model.data) <= known | {"shape", "run"}
 
 
 def test_a_model_says_when_and_by_whom(model):

@@ -1,0 +1,89 @@
+"""``scaleplan cost``: what a run takes in accelerator-hours, days, money and energy."""
+
+from typing import Annotated
+
+import typer
+
+from scaleplan.cli.options import FormatOption, GetOption, LawsOption, OutputOption, QuietOption
+
+
+def cost(
+    what: Annotated[
+        str | None, typer.Argument(metavar="[MODEL|BUDGET.yaml]", help="A model, a model file or a budget file.")
+    ] = None,
+    params: Annotated[str | None, typer.Option(metavar="N", help="Parameters, with --tokens.")] = None,
+    active: Annotated[str | None, typer.Option(metavar="N", help="Those a token passes in a mixture.")] = None,
+    tokens: Annotated[str | None, typer.Option(metavar="D", help="Tokens; a model's own if left out.")] = None,
+    shape: Annotated[str | None, typer.Option(metavar="WORDS", help="layers=80,width=8192,...; with --tokens.")] = None,
+    flops: Annotated[str | None, typer.Option(metavar="C", help="The plan of so many FLOPs.")] = None,
+    law: LawsOption = None,
+    on: Annotated[str | None, typer.Option(metavar="[Nx]NAME", help="Accelerators, e.g. 2048xh100-sxm.")] = None,
+    days: Annotated[
+        str | None, typer.Option(metavar="DAYS", help="Deadline; without a number in --on it sets it.")
+    ] = None,
+    gpu_hours: Annotated[str | None, typer.Option(metavar="H", help="The plan of so many hours of --on.")] = None,
+    usd: Annotated[str | None, typer.Option(metavar="USD", help="The plan of so much money.")] = None,
+    precision: Annotated[str | None, typer.Option(metavar="NAME", help="bf16 (default), fp16, fp8, fp4, ...")] = None,
+    mfu: Annotated[str | None, typer.Option(metavar="SHARE", help="Utilisation; estimated if left out.")] = None,
+    goodput: Annotated[str | None, typer.Option(metavar="SHARE", help="Of paid hours; default 0.85.")] = None,
+    price: Annotated[str | None, typer.Option(metavar="USD", help="An accelerator-hour.")] = None,
+    watts: Annotated[str | None, typer.Option(metavar="W", help="An accelerator; default its TDP.")] = None,
+    pue: Annotated[str | None, typer.Option(metavar="X", help="A number or a fleet; default 1.12.")] = None,
+    grid: Annotated[str | None, typer.Option(metavar="X", help="kg CO2e/kWh, or a country (usa, fra).")] = None,
+    water: Annotated[str | None, typer.Option(metavar="L", help="Litres a kWh.")] = None,
+    network: Annotated[str | None, typer.Option(metavar="GBIT", help="Gbit/s an accelerator.")] = None,
+    batch: Annotated[str | None, typer.Option(metavar="TOKENS", help="Of a step; default Step Law's.")] = None,
+    context: Annotated[str | None, typer.Option(metavar="TOKENS", help="Of a sequence.")] = None,
+    evaluation: Annotated[str | None, typer.Option(metavar="X", help="2% of the run, or 20k gpu-hours.")] = None,
+    pilots: Annotated[str | None, typer.Option(metavar="X", help="1% of the run, or 20k gpu-hours.")] = None,
+    calibrate: Annotated[str | None, typer.Option(metavar="STEPS.csv", help="Measured steps of your own.")] = None,
+    cluster: Annotated[str | None, typer.Option(metavar="TYPE", help="hgx-a100, hgx-h100, nvl72, ...")] = None,
+    published: Annotated[bool, typer.Option("--published", help="What was published of MODEL beside it.")] = False,
+    form: FormatOption = "table",
+    get: GetOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Say what a run takes: hours, days, money, energy."""
+    from scaleplan.api import costs
+    from scaleplan.errors import UsageError
+    from scaleplan.views.costs import costing_table
+    from scaleplan.views.write import write
+
+    conditions = {
+        "on": on,
+        "days": days,
+        "gpu_hours": gpu_hours,
+        "usd": usd,
+        "precision": precision,
+        "mfu": mfu,
+        "goodput": goodput,
+        "price": price,
+        "watts": watts,
+        "pue": pue,
+        "grid": grid,
+        "water": water,
+        "network": network,
+        "batch": batch,
+        "context": context,
+        "evaluation": evaluation,
+        "pilots": pilots,
+        "calibrate": calibrate,
+        "cluster": cluster,
+    }
+    if published:
+        if what is None:
+            raise UsageError("--published is of a model: scaleplan cost llama31-405b --published")
+        from scaleplan.views.published import published_table
+
+        run = {"params": params, "active": active, "shape": shape, "flops": flops, "law": law, "gpu-hours": gpu_hours}
+        unused = [f"--{name}" for name, word in (run | {"usd": usd}).items() if word]
+        if unused:
+            raise UsageError(f"--published is of the run of {what}: leave {', '.join(unused)} out")
+        result = published_table(costs.published(what, tokens=tokens, **conditions))
+    else:
+        costing = costs.cost(
+            what, params=params, active=active, tokens=tokens, shape=shape, flops=flops, law=law, **conditions
+        )
+        result = costing_table(costing)
+    write(result, form=form, get=get, output=output, quiet=quiet)

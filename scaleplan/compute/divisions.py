@@ -1,0 +1,264 @@
+"""Which layouts divide: the degrees of parallelism that a model, a cluster and a batch allow.
+
+Their product is the number of accelerators, with
+
+    tensor     dividing heads, keys' heads, width and feed-forward width, within a node or rack
+    pipeline   no stage empty, and the fullest with at most ``UNEVEN`` times the mean's layers
+    context    a power of two that leaves ``LEAST_CHUNK`` tokens a rank, of sequences of ``LONG`` tokens or more
+    expert     dividing the experts, within data times context
+    data       the rest, dividing the batch; micro-batches of up to ``MOST_SEQUENCES`` sequences
+    interleave where the layers divide into chunks, the first and last perhaps empty, and micro-batches by the pipeline
+
+The bounds are our choice, after published runs: tensor within a node and micro-batches of 1 to 8 (Narayanan et al.
+2021, arXiv 2104.04473, sec. 3 and 5.4), 126 layers on 16 stages and context parallel for 131,072 tokens (Grattafiori
+et al. 2024, arXiv 2407.21783, table 4). A degree that is asked for need only divide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import gcd, prod
+from typing import NamedTuple
+
+from scaleplan.compute.device import Device
+from scaleplan.compute.layout import Recompute, stage_layers
+from scaleplan.compute.transformer import Transformer
+from scaleplan.errors import UsageError
+from scaleplan.ops import Real
+
+UNEVEN = 1.25
+LONG = 16_384
+LEAST_CHUNK = 4_096
+MOST_SEQUENCES = 16
+MOST_CHUNKS = 12
+MOST_EMPTY = 2
+QUICK_PIPELINES = (1, 2, 4, 8, 16, 32, 64)
+QUICK_SEQUENCES = (1, 2)
+"""What a quick look takes of pipelines and micro-batches. Of tensor degrees it takes powers of two, with a pipeline of
+dense layers the two largest; of context degrees the two largest; of chunks one and the most; of expert degrees the
+largest, and the largest in a node."""
+
+
+class Asked(NamedTuple):
+    """Degrees that are given instead of searched; ``None`` where they are free."""
+
+    tensor: int | None = None
+    pipeline: int | None = None
+    data: int | None = None
+    context: int | None = None
+    expert: int | None = None
+    zero: int | None = None
+    micro_batch: int | None = None
+    interleave: int | None = None
+    recompute: Recompute | None = None
+
+
+class Degrees(NamedTuple):
+    """The whole numbers of a layout."""
+
+    tensor: int
+    pipeline: int
+    data: int
+    context: int
+    expert: int
+    micro_batch: int
+    interleave: int
+
+
+def require_divisible(shape: Transformer, device: Device, accelerators: int, sequences: int, asked: Asked) -> None:
+    """Say what does not divide in a layout that was asked for.
+
+    Raises:
+        UsageError: the first thing that does not.
+    """
+    if asked.zero not in (None, 0, 1, 2, 3):
+        raise UsageError(f"ZeRO has stages 0 to 3 (got {asked.zero})")
+    for name, value in asked._replace(zero=None)._asdict().items():
+        if isinstance(value, int) and value < 1:
+            raise UsageError(f"{name.replace('_', '-')} must be at least 1 (got {value})")
+    if asked.tensor is not None:
+        _require_tensor(shape, asked.tensor)
+    if asked.pipeline is not None and asked.pipeline > shape.layers:
+        raise UsageError(f"pipeline {asked.pipeline} has more stages than the model's {shape.layers:g} layers")
+    if asked.context is not None and shape.context % asked.context:
+        raise UsageError(f"context-parallel {asked.context} does not divide sequences of {shape.context:g} tokens")
+    _require_experts(shape, asked.expert)
+    _require_product(accelerators, asked)
+    _require_batch(sequences, asked)
+    _require_interleave(shape, sequences, asked)
+    if not any(True for _ in divisions(shape, device, accelerators, sequences, asked)):
+        raise UsageError(_nothing_divides(shape, accelerators, sequences, asked))
+
+
+def _require_tensor(shape: Transformer, t: int) -> None:
+    keys = shape.kv_heads if shape.kv_heads > 1 else shape.heads
+    sizes = {
+        "heads": shape.heads,
+        "heads of keys and values": keys,
+        "columns of the width": shape.width,
+        "columns of the feed-forward width": shape.feed_forward,
+    }
+    for what, size in sizes.items():
+        if size % t:
+            fit = ", ".join(str(n) for n in divisors(gcd(*(int(each) for each in sizes.values()))))
+            raise UsageError(f"tensor {t} does not divide the {size:g} {what}; it takes {fit}")
+
+
+def _require_interleave(shape: Transformer, sequences: int, asked: Asked) -> None:
+    p, v = asked.pipeline or 1, asked.interleave or 1
+    if v == 1:
+        return
+    if asked.pipeline == 1:
+        raise UsageError(f"interleave {v} needs a pipeline of 2 stages or more")
+    if asked.pipeline is not None and not _chunks_fit(shape.layers, p, v):
+        raise UsageError(f"{shape.layers:g} layers do not divide into pipeline {p} x interleave {v} = {p * v} chunks")
+    a_rank = sequences / ((asked.data or 1) * (asked.micro_batch or 1))
+    if asked.data and asked.micro_batch and a_rank % p:
+        raise UsageError(f"interleaved, {a_rank:g} micro-batches of a rank must be a multiple of pipeline {p}")
+
+
+def _require_experts(shape: Transformer, e: int | None) -> None:
+    if e is None or e == 1:
+        return
+    if shape.experts is None:
+        raise UsageError(f"expert {e}: the model has no experts; leave it out")
+    count = int(shape.experts.count)
+    if count % e:
+        fit = ", ".join(map(str, divisors(count)))
+        raise UsageError(f"expert {e} ranks cannot share the {count} experts of a layer evenly; it takes {fit}")
+
+
+def _require_product(accelerators: int, asked: Asked) -> None:
+    degrees = {
+        "tensor": asked.tensor,
+        "pipeline": asked.pipeline,
+        "context-parallel": asked.context,
+        "data": asked.data,
+    }
+    given = {name: n for name, n in degrees.items() if n is not None}
+    product = prod(given.values())
+    words = " x ".join(f"{name} {n}" for name, n in given.items())
+    if accelerators % product:
+        raise UsageError(f"{accelerators} accelerators do not divide into {words} = {product}")
+    if len(given) == 4 and product != accelerators:
+        raise UsageError(f"{words} = {product} accelerators, not the {accelerators} there are")
+    e = asked.expert
+    if e is None or e == 1:
+        return
+    room = accelerators // ((asked.tensor or 1) * (asked.pipeline or 1))
+    if asked.data is not None:
+        room = min(room, asked.data * (asked.context or room // asked.data))
+    if room % e:
+        raise UsageError(f"expert {e} ranks must divide data x context-parallel, at most {room} here: lower expert")
+
+
+def _require_batch(sequences: int, asked: Asked) -> None:
+    d, b = asked.data or 1, asked.micro_batch or 1
+    if sequences % (d * b):
+        words = " x ".join(f"{k} {v}" for k, v in (("data", asked.data), ("micro-batch", asked.micro_batch)) if v)
+        below = sequences // (d * b) * d * b
+        fit = f"{below} or {below + d * b}" if below else f"{d * b}"
+        raise UsageError(f"a batch of {sequences} sequences is no multiple of {words} = {d * b}; take {fit} sequences")
+
+
+def _nothing_divides(shape: Transformer, accelerators: int, sequences: int, asked: Asked) -> str:
+    given = ", ".join(f"{name} {value}" for name, value in asked._asdict().items() if isinstance(value, int))
+    odd = accelerators // (accelerators & -accelerators)
+    near = max(1, round(sequences / odd)) * odd
+    shared = (
+        f"a batch of {near} sequences, {near * shape.context:,.0f} tokens," if sequences % odd else "a power of two"
+    )
+    return (
+        f"no layout divides{f' with {given}' if given else ''}: {accelerators} accelerators, {sequences} sequences a "
+        f"step, {shape.layers:g} layers, {shape.heads:g} heads; {shared} would be shared more easily"
+    )
+
+
+def divisions(
+    shape: Transformer, device: Device, accelerators: int, sequences: int, asked: Asked, *, quick: bool = False
+) -> Iterator[Degrees]:
+    """Every layout that divides, of those asked for."""
+    tensors = _tensors(shape, device, accelerators, asked, quick=quick)
+    for t in tensors:
+        for p in _pipelines(shape, accelerators // t, asked, quick=quick):
+            if quick and p > 1 and shape.experts is None and 2 * t < tensors[-1]:
+                continue
+            for c in _contexts(shape, accelerators // (t * p), asked, quick=quick):
+                d = accelerators // (t * p * c)
+                if sequences % d or asked.data not in (None, d):
+                    continue
+                for b in _micro_batches(sequences // d, asked, quick=quick):
+                    m = sequences // (d * b)
+                    for e in _experts(shape, device, d * c, asked, quick=quick):
+                        for v in _interleaves(shape, p, m, asked, quick=quick):
+                            yield Degrees(t, p, d, c, e, b, v)
+
+
+def _tensors(shape: Transformer, device: Device, accelerators: int, asked: Asked, *, quick: bool) -> list[int]:
+    if asked.tensor is not None:
+        return [asked.tensor] if accelerators % asked.tensor == 0 else []
+    keys = shape.kv_heads if shape.kv_heads > 1 else shape.heads  # a single head of keys is on every rank
+    sizes = (shape.heads, keys, shape.width, shape.feed_forward)
+    whole = [size for size in sizes if size % 1 == 0]  # of a family's mean shape they may be between whole numbers
+    fit = [t for t in divisors(accelerators) if t <= device.domain and not any(size % t for size in whole)]
+    return [t for t in fit if not t & (t - 1)] if quick else fit
+
+
+def _pipelines(shape: Transformer, ranks: int, asked: Asked, *, quick: bool) -> list[int]:
+    if asked.pipeline is not None:
+        return [asked.pipeline] if ranks % asked.pipeline == 0 else []
+    layers = shape.layers
+    fit = [p for p in divisors(ranks) if p <= layers]
+    fit = [p for p in fit if (n := stage_layers(layers, p)) * (p - 1) < layers and n * p <= UNEVEN * layers]
+    return [p for p in fit if p in QUICK_PIPELINES] if quick else fit
+
+
+def _contexts(shape: Transformer, ranks: int, asked: Asked, *, quick: bool) -> list[int]:
+    if asked.context is not None:
+        return [asked.context] if ranks % asked.context == 0 else []
+    if shape.context < LONG:
+        return [1]
+    most = shape.context / LEAST_CHUNK
+    fit = [c for c in divisors(ranks) if c <= most and not c & (c - 1) and shape.context % c == 0]
+    return fit[-2:] if quick else fit
+
+
+def _micro_batches(a_rank: int, asked: Asked, *, quick: bool) -> list[int]:
+    """Sequences a micro-batch that divide those of a data-parallel rank."""
+    if asked.micro_batch is not None:
+        return [asked.micro_batch] if a_rank % asked.micro_batch == 0 else []
+    few = QUICK_SEQUENCES if quick else range(1, MOST_SEQUENCES + 1)
+    return [b for b in few if a_rank % b == 0]
+
+
+def _experts(shape: Transformer, device: Device, room: int, asked: Asked, *, quick: bool) -> list[int]:
+    if shape.experts is None:
+        return [1]
+    if asked.expert is not None:
+        return [asked.expert] if room % asked.expert == 0 else []
+    fit = [e for e in divisors(int(shape.experts.count)) if room % e == 0]
+    return sorted({max(e for e in fit if e <= device.domain), fit[-1]}) if quick else fit
+
+
+def _interleaves(shape: Transformer, p: int, m: int, asked: Asked, *, quick: bool) -> list[int]:
+    if asked.interleave is not None:
+        fits = asked.interleave == 1 or (p > 1 and m % p == 0 and _chunks_fit(shape.layers, p, asked.interleave))
+        return [asked.interleave] if fits else []
+    if p == 1 or m % p:
+        return [1]
+    fit = [v for v in range(1, MOST_CHUNKS + 1) if v == 1 or _chunks_fit(shape.layers, p, v)]
+    return sorted({1, fit[-1]}) if quick else fit
+
+
+def _chunks_fit(layers: Real, p: int, v: int) -> bool:
+    """Whether all chunks have layers, but for the first and the last, and no stage has more than without chunks."""
+    if layers % 1:
+        return bool(p * v <= layers)
+    each = -(-layers // (p * v))
+    return bool(p * v + layers // -each <= MOST_EMPTY and each * v <= stage_layers(layers, p))
+
+
+def divisors(n: int) -> list[int]:
+    """All of them, in order."""
+    small = [i for i in range(1, int(n**0.5) + 1) if n % i == 0]
+    return small + [n // i for i in reversed(small) if i * i != n]
