@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from scaleplan import units
 from scaleplan.compute.costing import Workload
 from scaleplan.errors import InfeasibleError, Notice, UsageError
 from scaleplan.planning.notices import with_notice
@@ -108,11 +109,18 @@ def paid_flop(law: Law, conditions: Conditions) -> tuple[float, tuple[Notice, ..
         UsageError: as for ``flop_of``.
     """
     from scaleplan.compute.accounting import Accounting
+    from scaleplan.planning.allocation import allocate
     from scaleplan.planning.problem import Problem
 
     machine = machine_of(conditions)
-    flop = flop_of(law, Problem(train_flop=1.0, accounting=Accounting(flop=law.counts_flop)), machine)
-    return flop, machine.warnings
+    problem = Problem(train_flop=1.0, accounting=Accounting(flop=law.counts_flop))
+    flop = flop_of(law, problem, machine)
+    costing = with_costing(allocate(law, replace(problem, train_flop=flop)), machine, resources=True).costing
+    assert costing is not None
+    paid = f"{costing.bill.total.gpu_hours.value:,.6g} hours of {machine.accelerator.id}"
+    speed = f"a utilisation of {costing.speed.mfu.value:.1%} and a goodput of {machine.rates.goodput:.0%}"
+    text = f"{paid} pay for {units.flop(flop)} FLOP by {law.id}, at {speed}; `scaleplan cost` gives the bill."
+    return flop, (Notice("paid_flop", text), *costing.warnings)
 
 
 def with_costing(plan: Plan, machine: Machine, *, resources: bool) -> Plan:

@@ -8,9 +8,10 @@ longer where its batch does not keep so many busy.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
+from scaleplan import units
 from scaleplan.compute.bill import (
     HOURS_PER_DAY,
     Assumption,
@@ -23,15 +24,18 @@ from scaleplan.compute.bill import (
     training_hours,
 )
 from scaleplan.compute.layout import Layout
-from scaleplan.errors import ConvergenceError, Notice
+from scaleplan.errors import InfeasibleError, Notice
 
 ASSUMED_DAYS = 60.0
 """Our choice, where only the speed of a cluster is asked for; the utilisation hardly depends on it."""
-LEAST_TOKENS = 1024
+BUSY_TOKENS = 1024
 """Of a step, an accelerator: Llama 3.1 405B's on 16,384; on more accelerators than that most of them would wait."""
-_FIRST_GUESS = 0.4
-"""Utilisation at which the search for the number of accelerators starts; it does not change where it ends."""
-_ROUNDS = 60
+LEAST_TOKENS = 256
+"""Our choice: a deadline may leave accelerators waiting, but not three in four of them."""
+_A_LITTLE = 1.25
+"""Our choice: by so much more accelerators are tried where a model does not fit, then by ever more, up to twice."""
+MOST_ACCELERATORS = 10**9
+"""More than were ever made of a kind."""
 _DIGITS = 5
 """Our choice: at most a sixteenth more accelerators than the deadline needs."""
 
@@ -92,6 +96,8 @@ class Costing(NamedTuple):
     speed: Speed
     bill: Bill
     rates: Rates
+    conditions: Mapping[str, Any] | None = None
+    """What was given of the cluster, the budget and the bill, by name."""
     assumptions: tuple[Assumption, ...] = ()
     warnings: tuple[Notice, ...] = ()
 
@@ -117,19 +123,12 @@ def cost(
         accelerators: how many there are.
         deadline_days: by when all lines of the bill must be done; it decides the number where none is given.
         gpu_hours: what the bill will come to, where that is the budget, so that it need not be searched for.
-        batch_tokens: tokens of a step, of which a cluster that is only assumed gets ``LEAST_TOKENS`` an accelerator.
+        batch_tokens: tokens of a step, which bound the number where none is given.
 
     Raises:
-        InfeasibleError: ``speed_of`` finds no way to run it.
+        InfeasibleError: ``speed_of`` finds no way to run it, or no number meets the deadline.
     """
-    count = accelerators
-    if count is None:
-        days = deadline_days or ASSUMED_DAYS
-        found = None if gpu_hours is None else _nodes(gpu_hours, days, part)
-        count = found or _count_for(workload, part, rates, speed_of, days)
-        if deadline_days is None and batch_tokens is not None:
-            nodes = max(1, int(batch_tokens / (LEAST_TOKENS * part.node)))
-            count = min(count, 2 ** (nodes.bit_length() - 1) * part.node)
+    count = accelerators or _count(workload, part, rates, speed_of, deadline_days, gpu_hours, batch_tokens)
     speed = speed_of(count)
     billed = bill(training_hours(workload.tokens, speed.tokens_per_second), rates)
     known = accelerators is not None or deadline_days is not None
@@ -155,24 +154,72 @@ def _nodes(gpu_hours: float, days: float, part: Part) -> int:
 
     A number of nodes of more than five binary digits ends in zeros: one such as 1,021 would divide into nothing.
     """
-    nodes = max(1, math.ceil(gpu_hours / (HOURS_PER_DAY * days * part.node) * (1 - 1e-12)))
+    return _round_up(gpu_hours / (HOURS_PER_DAY * days), part)
+
+
+def _round_up(accelerators: float, part: Part) -> int:
+    """The least number of nodes, of at most ``_DIGITS`` binary digits before its zeros, of so many accelerators."""
+    nodes = max(1, math.ceil(accelerators / part.node * (1 - 1e-12)))
     step = 2 ** max(0, nodes.bit_length() - _DIGITS)
     return -(-nodes // step) * step * part.node
 
 
-def _count_for(workload: Workload, part: Part, rates: Rates, speed_of: SpeedOf, days: float) -> int:
-    """The accelerators with which every line of the bill is done within ``days``."""
+def _count(
+    workload: Workload,
+    part: Part,
+    rates: Rates,
+    speed_of: SpeedOf,
+    deadline_days: float | None,
+    gpu_hours: float | None,
+    batch_tokens: float | None,
+) -> int:
+    """The accelerators that a deadline asks for, or those of the cluster that is assumed where there is none."""
+    days = deadline_days or ASSUMED_DAYS
+    # A deadline may be bought with idle accelerators, up to a point; a cluster that is only assumed keeps its busy.
+    tokens = BUSY_TOKENS if deadline_days is None else LEAST_TOKENS
+    most = MOST_ACCELERATORS
+    if batch_tokens is not None:
+        most = min(most, _round_down(batch_tokens / tokens, part))
+    count = _nodes(gpu_hours, days, part) if gpu_hours is not None else None
+    if count is None:
+        count = _fast_enough(workload, part, rates, speed_of, days, most)
+    if deadline_days is None:
+        return min(count or most, most)
+    if count is None:
+        few = "" if batch_tokens is None else f" with steps of {units.count(batch_tokens)} tokens"
+        more = "" if batch_tokens is None else "a larger --batch or "
+        raise InfeasibleError(f"no number of {part.id} finishes in {days:g} days{few}: give {more}a later deadline")
+    return count
 
-    def needed(speed: Speed) -> int:
-        hours = bill(training_hours(workload.tokens, speed.tokens_per_second), rates).total.gpu_hours.value
-        return _nodes(hours, days, part)
 
-    count = needed(speed_at(_FIRST_GUESS, part, workload.params))
-    tried: set[int] = set()
-    for _ in range(_ROUNDS):
-        wanted = needed(speed_of(count))
-        if wanted == count or (wanted < count and wanted in tried):
+def _round_down(accelerators: float, part: Part) -> int:
+    """A power of two of nodes, at most so many accelerators."""
+    return 2 ** (max(1, int(accelerators / part.node)).bit_length() - 1) * part.node
+
+
+def _fast_enough(workload: Workload, part: Part, rates: Rates, speed_of: SpeedOf, days: float, most: int) -> int | None:
+    """The accelerators with which every line of the bill is done within ``days``; ``None`` where ``most`` are too few.
+
+    More of them are never faster each, so that what the speed of too few asks for is not too many.
+
+    Raises:
+        InfeasibleError: it fits on none of those looked at.
+    """
+    count = _nodes(_hours(workload, rates, speed_at(1.0, part, workload.params)), days, part)
+    misfit, more = None, _A_LITTLE
+    while count <= most:
+        try:
+            wanted = _nodes(_hours(workload, rates, speed_of(count)), days, part)
+        except InfeasibleError as error:
+            misfit, wanted, more = error, _round_up(more * count, part), min(more * _A_LITTLE, 2.0)
+        if wanted <= count:
             return count
-        tried.add(count)
-        count = wanted if wanted not in tried else count + part.node
-    raise ConvergenceError(f"no number of {part.id} was found that finishes in {days:g} days; give it (--on 512x...)")
+        count = wanted
+    if misfit is not None:
+        raise misfit
+    return None
+
+
+def _hours(workload: Workload, rates: Rates, speed: Speed) -> float:
+    """Accelerator-hours of every line of the bill at a speed."""
+    return bill(training_hours(workload.tokens, speed.tokens_per_second), rates).total.gpu_hours.value

@@ -143,7 +143,7 @@ def cluster(text: str) -> tuple[int | None, str]:
         UsageError: no name, or a number that is not a whole one of at least 1.
     """
     found = re.fullmatch(r"\s*([-+.\d][-+.,_\d]*)?\s*[xX\u00d7]\s*(.*?)\s*", text)
-    if found is None:
+    if found is None or (found[1] is None and looks_like_path(text.strip())):
         if not text.strip():
             raise UsageError(f"no accelerator: write {_CLUSTER}")
         return None, text.strip()

@@ -161,7 +161,19 @@ def unknown_words(document: Document, budget: Any, beside: Callable[[str], str])
             look_up(str(word), beside)
         except (UsageError, InputFileError) as error:
             problems.append(f"{document.where(('budget', key))}: budget.{key}: {error.message}")
-    return problems
+    return problems or _without_number(document, said)
+
+
+def _without_number(document: Document, budget: dict[str, Any]) -> list[str]:
+    """A time of an accelerator without how many of it."""
+    word = budget.get("on")
+    if "days" not in budget or not isinstance(word, str):
+        return []
+    from scaleplan.specs.accelerators import cluster
+
+    if cluster(word)[0] is not None:
+        return []
+    return [f"{document.where(('budget', 'on'))}: budget.on: days of how many {word}? Write 512x{word}"]
 
 
 def with_own_accelerator(budget: BudgetSpec, beside: Callable[[str], str]) -> BudgetSpec:

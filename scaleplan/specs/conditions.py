@@ -123,10 +123,7 @@ def read_conditions(words: dict[str, Any]) -> Conditions:
 
 def _above_zero(what: str, example: str) -> Callable[[Any], float]:
     def read(word: Any) -> float:
-        try:
-            value = float(word)
-        except (TypeError, ValueError):
-            value = -1.0
+        value = _float(word)
         if not 0 < value < float("inf"):
             raise UsageError(f"must be {what} above zero, such as {example} (got {units.shown(word)})")
         return value
@@ -134,20 +131,28 @@ def _above_zero(what: str, example: str) -> Callable[[Any], float]:
     return read
 
 
-def _part(what: str) -> Callable[[Any], float]:
+def _litres(word: Any) -> float:
+    value = _float(word)
+    if not 0 <= value < float("inf"):
+        raise UsageError(f"must be litres a kWh from zero, such as 1.8 (got {units.shown(word)})")
+    return value
+
+
+def _part(word: Any) -> float:
     """A share above 0 and at most 1."""
+    percent = isinstance(word, str) and word.strip().endswith("%")
+    value = _float(word.strip().removesuffix("%")) / 100 if percent else _float(word)
+    if not 0 < value <= 1:
+        raise UsageError(f"must be a share above 0 and at most 1, such as 0.4 or 40% (got {units.shown(word)})")
+    return value
 
-    def read(word: Any) -> float:
-        try:
-            percent = isinstance(word, str) and word.strip().endswith("%")
-            value = float(word.strip().removesuffix("%")) / 100 if percent else float(word)
-        except (TypeError, ValueError):
-            value = -1.0
-        if not 0 < value <= 1:
-            raise UsageError(f"{what} is a share above 0 and at most 1, such as 0.4 or 40% (got {units.shown(word)})")
-        return value
 
-    return read
+def _float(word: Any) -> float:
+    """The number of a word, -1 where it is none."""
+    try:
+        return float(word)
+    except (TypeError, ValueError):
+        return -1.0
 
 
 def extra(word: Any) -> Extra:
@@ -157,21 +162,18 @@ def extra(word: Any) -> Extra:
         UsageError: neither.
     """
     text = str(word).strip()
-    if text.endswith("%") or _is_below_one(text):
+    try:
+        share = text if text.endswith("%") else float(text)
+    except ValueError:
+        share = None
+    if share is not None and (text.endswith("%") or float(share) < 1):
         return Extra(share=units.share(text))
     try:
-        return Extra(gpu_hours=units.parse(word, "gpu_hours"))
+        if share is None:
+            return Extra(gpu_hours=units.parse(word, "gpu_hours"))
     except UsageError:
-        raise UsageError(
-            f"must be a share such as 2% or accelerator-hours such as 20k gpu-hours (got {units.shown(word)})"
-        ) from None
-
-
-def _is_below_one(text: str) -> bool:
-    try:
-        return float(text) < 1
-    except ValueError:
-        return False
+        pass
+    raise UsageError(f"must be a share such as 2% or accelerator-hours such as 20k gpu-hours (got {units.shown(word)})")
 
 
 def _text(word: Any) -> str:
@@ -187,13 +189,13 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "gpu_hours": lambda word: units.parse(word, "gpu_hours"),
     "usd": lambda word: units.parse(word, "usd"),
     "precision": lambda word: _text(word).lower(),
-    "mfu": _part("utilisation"),
-    "goodput": _part("goodput"),
+    "mfu": _part,
+    "goodput": _part,
     "price": lambda word: units.parse(word, "usd"),
     "watts": _above_zero("a power in W", "700"),
     "pue": _text,
     "grid": _text,
-    "water": _above_zero("litres a kWh", "1.8"),
+    "water": _litres,
     "network": _above_zero("Gbit/s an accelerator", "400"),
     "batch": lambda word: units.parse(word, "tokens"),
     "context": lambda word: units.parse(word, "tokens"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from scaleplan.compute.bill import Assumption, Rates
+from scaleplan import units
+from scaleplan.compute.bill import Assumption, Extra, Rates
 from scaleplan.compute.costing import Costing, Part, Speed, SpeedOf, Workload, cost, speed_at
 from scaleplan.errors import InfeasibleError, Notice, UsageError
 from scaleplan.specs.accelerators import Accelerator, cluster, device, load_accelerator, peak_of
-from scaleplan.specs.conditions import Conditions, rates_of
+from scaleplan.specs.conditions import Conditions, given, rates_of
 
 if TYPE_CHECKING:
     from scaleplan.compute.transformer import Transformer
@@ -21,8 +22,6 @@ _LARGEST_NODE = 72
 """GB200 and GB300 NVL72 are rented by the rack; pods of TPUs are divided further."""
 _POD_HOST = 8
 """Our choice: hosts of TPUs have four or eight."""
-MOST_ACCELERATORS = 10**9
-"""Our choice, as for the number of a cluster: no layout of more is searched for."""
 DEFAULT_BATCH = "steplaw-2025"
 """Our choice: it needs nothing but the tokens, and gives 18M for Llama 3's 15T, which took up to 16M."""
 
@@ -157,17 +156,23 @@ def costing_of(
             f"{costing.part.id}, the deadline is {days:g}: it needs about {fitting.accelerators:,} of them"
         )
     return costing._replace(
+        conditions={name: _plain(value) for name, value in given(machine.conditions).items()},
         assumptions=(*subject.assumptions, *machine.assumptions, *listed),
         warnings=(*machine.warnings, *notices, *costing.warnings),
     )
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    return value._asdict() if isinstance(value, Extra) else value
 
 
 def _speed_of(subject: Subject, machine: Machine) -> tuple[SpeedOf, list[Assumption], list[Notice]]:
     """The speed by number of accelerators, at the utilisation given or by the step-time model."""
     run, mfu = subject.workload, machine.conditions.mfu
     if mfu is not None:
-        given = speed_at(mfu, machine.part, run.params)
-        return lambda _: given, [Assumption("mfu", mfu, "1", "given", "given")], []
+        steady = speed_at(mfu, machine.part, run.params)
+        return lambda _: steady, [Assumption("mfu", mfu, "1", "given", "given")], []
     from scaleplan.compute.speed import estimated_speed
     from scaleplan.specs.calibration import calibration_for
 
@@ -175,16 +180,12 @@ def _speed_of(subject: Subject, machine: Machine) -> tuple[SpeedOf, list[Assumpt
     batch, batch_assumption = _batch_of(subject, machine)
     network = machine.conditions.network or _unused_network(machine)
     built = device(machine.accelerator, machine.conditions.precision, network_gbit=network)
-    given = machine.conditions
-    found = calibration_for(built, steps=given.calibrate, cluster=given.cluster)
+    steps, kind = machine.conditions.calibrate, machine.conditions.cluster
+    found = calibration_for(built, steps=steps, cluster=kind)
     factors = found.calibration
 
     @cache
     def speed(accelerators: int) -> Speed:
-        if accelerators > MOST_ACCELERATORS:
-            raise InfeasibleError(
-                f"{run.name} takes {accelerators:.3g} {built.id}: more than were ever made; ask for less"
-            )
         return estimated_speed(shape, run.params, built, factors, batch, accelerators)
 
     model = Assumption(
@@ -217,6 +218,11 @@ def _shape_of(subject: Subject, machine: Machine) -> tuple[Transformer, list[Ass
         from scaleplan.compute.family import generic_shape
 
         shape = generic_shape(run.params_total)
+        if shape.layers < 1 or shape.heads < 1:
+            raise UsageError(
+                f"{units.count(run.params_total)} parameters with a vocabulary of {shape.vocabulary:,} leave less than "
+                "a layer: give a --shape, or a utilisation by --mfu"
+            )
         text = "the family of published decoders of its size (compute/family.py); real shapes: `scaleplan shape`"
         listed.append(Assumption("shape", _dimensions(shape), "", "our choice", text))
     if context is not None:

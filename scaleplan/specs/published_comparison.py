@@ -119,7 +119,8 @@ def _mfu_rows(run: PublishedRun, costing: Costing) -> list[PublishedRow]:
     step, whole = costing.speed.mfu.value, costing.speed.mfu.value * costing.rates.goodput
     mine = step if run.mfu_scope == "headline" else whole
     about = "headline: of good steps" if run.mfu_scope == "headline" else "of the whole run, so times goodput"
-    rows = _row(run, "mfu", mine, f"{about}; the convention of the published one may count attention too")
+    differing = "the published one may count attention too, or be over the peak of another precision"
+    rows = _row(run, "mfu", mine, f"{about}; {differing}")
     implied = _implied_mfu(run, costing)
     if implied is not None and (run.mfu_scope == "headline" or "mfu" not in run.values):
         hours = run.hours

@@ -58,6 +58,7 @@ def costing_inputs(costing: Costing) -> dict[str, Any]:
     """Everything that a bill took for granted, for ``inputs``."""
     layout, step = costing.speed.layout, costing.speed.step_seconds
     return {
+        "conditions": costing.conditions,
         "assumptions": [each._asdict() for each in costing.assumptions],
         "mfu_is": MFU_IS,
         "layout": None if layout is None else layout_values(layout),

@@ -2,9 +2,9 @@
 
     python tests/benchmarks/bench_start_up.py [RUNS]
 
-The bars: ``allocate --format json`` 1.25, the table 1.6, ``cost`` 1.4, ``--help`` 1.15. Run it on an installed package with its
-bytecode compiled (``pip install .``), as users have it. Times of single runs wander with the machine; read the
-median of the ratios of neighbouring runs, and the ratio of the minima.
+The bars: ``allocate --format json`` 1.25, the table 1.6, ``cost`` 1.4, ``--help`` 1.15. Run it on an installed
+package with its bytecode compiled (``pip install .``), as users have it. Times of single runs wander with the
+machine; read the median of the ratios of neighbouring runs, and the ratio of the minima.
 """
 
 from __future__ import annotations

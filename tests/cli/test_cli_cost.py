@@ -320,3 +320,22 @@ def test_what_cannot_be_estimated_is_still_shown_as_published_with_the_reason(ca
     assert rows
     assert all(row["estimate"] is None and row["ratio"] is None for row in rows)
     assert any(why in row["reason"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--params", "1e20", "--tokens", "1e25"), "nothing fits on 1000000000 h100-sxm"),
+        (("--params", "1e15", "--tokens", "1e18", "--days", "1"), "h100-sxm"),
+        (
+            ("--params", "70B", "--tokens", "1.4T", "--days", "3"),
+            "finishes in 3 days with steps of 4.999M tokens: give",
+        ),
+    ],
+)
+def test_a_run_beyond_all_accelerators_or_its_batch_is_refused(call, words, said):
+    call("cost", *words, "--on", "h100-sxm").failed(4, said)
+
+
+def test_a_model_smaller_than_its_vocabulary_needs_a_shape(call):
+    call("cost", "--params", "1M", "--tokens", "1B", "--on", "h100-sxm").failed(2, "less than a layer: give a --shape")

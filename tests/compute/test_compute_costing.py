@@ -6,7 +6,7 @@ import pytest
 
 from scaleplan.compute.bill import Extra, Rates, Span, exactly
 from scaleplan.compute.costing import ASSUMED_DAYS, Part, Speed, Workload, cost, speed_at
-from scaleplan.errors import ConvergenceError
+from scaleplan.errors import InfeasibleError
 
 PART = Part("part", "bf16", 1e15, 8)
 RATES = Rates(goodput=0.8, price=exactly(2.0), watts=700.0, pue=1.1)
@@ -109,7 +109,7 @@ def test_a_speed_between_ends_gives_hours_between_ends():
 
 
 def test_a_speed_that_gains_nothing_from_more_accelerators_is_said_not_to_meet_a_deadline():
-    with pytest.raises(ConvergenceError, match=r"no number of part was found that finishes in 1 days"):
+    with pytest.raises(InfeasibleError, match=r"no number of part finishes in 1 days: give a later deadline"):
         cost(RUN, PART, RATES, lambda many: speed_at(0.4 / many, PART, RUN.params), deadline_days=1.0)
 
 

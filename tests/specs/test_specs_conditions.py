@@ -105,13 +105,17 @@ def test_numbers_of_any_kind_are_numbers(number):
         ({"mfu": "150%"}, "(got 150%)"),
         ({"mfu": 40}, "such as 0.4 or 40% (got 40)"),
         ({"mfu": "nan"}, "(got nan)"),
-        ({"goodput": -0.5}, "goodput is a share above 0 and at most 1, such as 0.4 or 40% (got -0.5)"),
+        ({"goodput": -0.5}, "goodput: must be a share above 0 and at most 1, such as 0.4 or 40% (got -0.5)"),
         ({"goodput": "0%"}, "(got 0%)"),
+        (
+            {"evaluation": 300},
+            "evaluation: must be a share such as 2% or accelerator-hours such as 20k gpu-hours (got 300)",
+        ),
         ({"price": 0}, "price: must be > 0 (got 0)"),
         ({"price": "free"}, "price: not a number"),
         ({"watts": "1kW"}, "watts: must be a power in W above zero, such as 700 (got 1kW)"),
         ({"watts": float("inf")}, "watts: must be a power in W"),
-        ({"water": -1}, "water: must be litres a kWh above zero, such as 1.8 (got -1)"),
+        ({"water": -1}, "water: must be litres a kWh from zero, such as 1.8 (got -1)"),
         ({"network": 0}, "network: must be Gbit/s an accelerator above zero, such as 400 (got 0)"),
         ({"batch": "0"}, "batch: must be > 0 (got 0)"),
         ({"context": 0.5}, "context: must be at least 1 (got 0.5)"),
@@ -140,7 +144,6 @@ def test_what_cannot_be_read_is_named(words, said):
         ("20k", Extra(gpu_hours=2e4)),
         ("20k gpu-hours", Extra(gpu_hours=2e4)),
         ("300 h", Extra(gpu_hours=300.0)),
-        (300, Extra(gpu_hours=300.0)),
     ],
 )
 def test_work_beside_the_run_is_a_share_or_hours(word, found):
