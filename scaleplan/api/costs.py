@@ -65,7 +65,9 @@ def cost(
     planned = {key: conditions.get(key) for key in ("gpu_hours", "usd")} | {"law": law or None}
     _refuse(planned, f"{name or 'a run'}, which is not planned")
     subject, published_on = _subject(name, params, active, tokens, shape)
-    where = conditions_from({**conditions, "on": conditions.get("on") or published_on})
+    own = {key: word for key, word in conditions.items() if word is not None}
+    trained = {} if "on" in own else {"on": published_on, "precision": _precision_of(published_on)}
+    where = conditions_from({**trained, **own})
     if where.on is None:
         raise _no_accelerator()
     machine = machine_of(where)
@@ -95,22 +97,21 @@ def published(name: str, *, tokens: Number | None = None, **conditions: Any) -> 
     lacking = _lacking(model, None if tokens is None else scalar("tokens", tokens))
     if lacking is not None:
         return without_estimate(model.id, model.run, lacking)
-    words = {**conditions, "precision": conditions.get("precision") or _precision_of(model)}
     try:
-        return compare_published(model.id, model.run, cost(name, tokens=tokens, **words))
+        return compare_published(model.id, model.run, cost(name, tokens=tokens, **conditions))
     except UsageError as error:
         if any(word is not None for word in conditions.values()):
             raise
         return without_estimate(model.id, model.run, error.message)
 
 
-def _precision_of(model: CatalogueModel) -> str | None:
-    """fp16 where the accelerator that trained it has no bf16; which it was is seldom published."""
-    if model.run is None or model.run.accelerator is None:
+def _precision_of(published_on: str | None) -> str | None:
+    """fp16 where the accelerator that trained a model has no bf16; which it was is seldom published."""
+    if published_on is None:
         return None
-    from scaleplan.specs.accelerators import load_accelerator
+    from scaleplan.specs.accelerators import cluster, load_accelerator
 
-    known = load_accelerator(model.run.accelerator).values
+    known = load_accelerator(cluster(published_on)[1]).values
     return "fp16" if "peak_bf16" not in known and "peak_fp16" in known else None
 
 

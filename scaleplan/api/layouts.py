@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scaleplan.compute.divisions import Asked, require_divisible
+from scaleplan.compute.divisions import ROUNDING, Asked, near_sequences, require_divisible, shared_sequences
 from scaleplan.compute.layout import Recompute
 from scaleplan.compute.layouts import Candidate, Found, Laid, Task, enough_accelerators, in_words, lacking, search
+from scaleplan.compute.memory import FIT_SHARE
 from scaleplan.compute.traps import traps
 from scaleplan.errors import InfeasibleError, Notice, UsageError, nearest, quoted
 from scaleplan.specs.accelerators import cluster, device, load_accelerator
+from scaleplan.specs.conditions import read_part
 from scaleplan.specs.numbers import Number, scalar, whole
 
 if TYPE_CHECKING:
     from scaleplan.compute.transformer import Transformer
-
-ROUNDING = 0.05
-"""Our choice: how far a batch that is no whole number of sequences may move to one that divides well."""
 
 
 def layout(
@@ -39,6 +38,7 @@ def layout(
     recompute: str | None = None,
     calibrate: str | None = None,
     cluster_type: str | None = None,
+    fill: float | str = FIT_SHARE,
     top: int | str = 10,
 ) -> Laid:
     """The layouts of a model on a cluster that fit, fastest first.
@@ -62,6 +62,7 @@ def layout(
         recompute: none, selective, selective_op or full.
         calibrate: path of a table (CSV) of measured steps, whose time factor the estimates then carry.
         cluster_type: in place of the accelerator's usual one.
+        fill: the share of the memory that an estimate may take.
         top: how many layouts.
 
     Raises:
@@ -89,6 +90,7 @@ def layout(
     task, notices = _task(
         found, on, scalar("global-batch", global_batch, "tokens"), precision, network, asked, calibrate, cluster_type
     )
+    task = task._replace(fill=read_part("fill", fill))
     require_divisible(task.shape, task.device, task.accelerators, task.sequences, asked)
     result = search(task, asked, top=rows)
     if not result.best:
@@ -146,23 +148,12 @@ def _sequences(tokens: float, context: int, accelerators: int, asked: Asked) -> 
     if exact == round(exact):
         return round(exact), ()
     given = (asked.data or 1) * (asked.micro_batch or 1)
-    odd = accelerators // (accelerators & -accelerators)
-    taken = _nearby(exact, odd if given == 1 else given)
-    if given == 1 and abs(taken - exact) > ROUNDING * exact:
-        taken = _nearby(exact, 1)
+    taken = near_sequences(exact, given) if given > 1 else shared_sequences(exact, accelerators, given=True)
     text = (
         f"{tokens:,.0f} tokens are {exact:,.1f} sequences of {context:,}; taken are {taken:,} of them, "
         f"{taken * context:,} tokens; a multiple of {context:,} is taken as it is"
     )
     return taken, (Notice("batch_rounded", text),)
-
-
-def _nearby(exact: float, unit: int) -> int:
-    """The multiple of ``unit`` within the rounding that the largest power of two divides, of those the nearest."""
-    step = unit << max(0, int(exact).bit_length() - unit.bit_length())
-    while step > unit and abs(max(1, round(exact / step)) * step - exact) > ROUNDING * exact:
-        step //= 2
-    return max(1, round(exact / step)) * step
 
 
 def _advice(name: str, task: Task, asked: Asked, found: Found) -> str:
@@ -188,7 +179,7 @@ def _first(task: Task, asked: Asked) -> Candidate | None:
 def _recompute(word: str | None) -> Recompute | None:
     if word is None:
         return None
-    known = {each.value: each for each in Recompute}
+    known = {each.value: each for each in Recompute} | {"some": Recompute.SELECTIVE_OP}
     chosen = known.get(word.lower().replace("-", "_"))
     if chosen is None:
         raise UsageError(f"recompute {quoted(word)}.{nearest(word, known)} It takes {', '.join(known)}")

@@ -348,7 +348,7 @@ def _machine(
             raise UsageError(f"{', '.join(unused)} without an accelerator: name one with on (--on 512xh100-sxm)")
         return None, flops
     if not budget and not others:
-        raise UsageError("an accelerator without a budget: add days, gpu_hours, usd, flops or a loss")
+        raise UsageError("an accelerator without a budget: add days, gpu_hours, usd, flops or a loss to reach")
     return machine_of(conditions), None if resources else flops
 
 

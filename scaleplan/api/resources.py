@@ -8,9 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from scaleplan import units
-from scaleplan.compute.costing import Workload
+from scaleplan.compute.costing import Costing, Workload
 from scaleplan.errors import InfeasibleError, Notice, UsageError
-from scaleplan.planning.notices import with_notice
 from scaleplan.specs.conditions import RESOURCES, Conditions, check_budget, given, read_conditions, resource_words
 from scaleplan.specs.machines import Machine, Subject, costing_of, machine_of
 
@@ -137,12 +136,17 @@ def with_costing(plan: Plan, machine: Machine, *, resources: bool) -> Plan:
     subject = subject_of(plan)
     if not resources:
         costing = costing_of(subject, machine, deadline_days=machine.conditions.days)
-        return with_notice(replace(plan, costing=costing), costing.warnings)
+        return _with(plan, costing)
     hours = machine.budget_hours
     costing = costing_of(subject, machine, deadline_days=machine.deadline_days, gpu_hours=hours)
     left = 1 - costing.bill.total.gpu_hours.value / hours
     notices = (*costing.warnings, *([_unspent(left)] if left > _MUCH_LEFT else []))
-    return with_notice(replace(plan, costing=costing._replace(warnings=notices)), notices)
+    return _with(plan, costing._replace(warnings=notices))
+
+
+def _with(plan: Plan, costing: Costing) -> Plan:
+    """A plan with its bill, whose notices come first: they are about what was asked for."""
+    return replace(plan, costing=costing, warnings=(*costing.warnings, *plan.warnings))
 
 
 def _unspent(left: float) -> Notice:

@@ -54,7 +54,7 @@ def allocate(
         "price": price,
         "precision": precision,
     }
-    if all(given is None for given in (budget, flops, loss, days, gpu_hours, usd)):
+    if all(given is None for given in (budget, flops, loss, on, days, gpu_hours, usd)):
         text = "--flops, --loss, --on with --days or --gpu-hours, --usd, or a budget file (scaleplan init writes one)"
         raise UsageError(f"no budget: give {text}")
     if flops == "-":

@@ -40,6 +40,7 @@ def layout(
     ] = None,
     calibrate: Annotated[str | None, typer.Option(metavar="STEPS.csv", help="Measured steps of your own.")] = None,
     cluster: Annotated[str | None, typer.Option(metavar="TYPE", help="hgx-a100, hgx-h100, nvl72, ...")] = None,
+    fill: Annotated[str, typer.Option(metavar="SHARE", help="Of the memory that an estimate may take.")] = "0.8",
     top: Annotated[str, typer.Option(metavar="ROWS", help="Layouts to list at most.")] = "10",
     form: FormatOption = "table",
     get: GetOption = None,
@@ -70,6 +71,7 @@ def layout(
         recompute=recompute,
         calibrate=calibrate,
         cluster_type=cluster,
+        fill=fill,
         top=top,
     )
     write(layouts_table(found), form=form, get=get, output=output, quiet=quiet)

@@ -85,14 +85,14 @@ SpeedOf = Callable[[int], Speed]
 class Costing(NamedTuple):
     """A run, where it runs, how fast, and its bill.
 
-    ``accelerators`` and ``days`` (of all lines, one after the other) are ``None`` where neither a number of
-    accelerators nor a deadline was given.
+    ``accelerators`` and ``duration`` [days, of all lines, one after the other] are ``None`` where neither a number of
+    accelerators nor a deadline was given. The properties are the totals by the names of the JSON keys.
     """
 
     workload: Workload
     part: Part
     accelerators: int | None
-    days: Span | None
+    duration: Span | None
     speed: Speed
     bill: Bill
     rates: Rates
@@ -100,6 +100,49 @@ class Costing(NamedTuple):
     """What was given of the cluster, the budget and the bill, by name."""
     assumptions: tuple[Assumption, ...] = ()
     warnings: tuple[Notice, ...] = ()
+
+    @property
+    def accelerator(self) -> str:
+        """The accelerator, by its id."""
+        return self.part.id
+
+    @property
+    def days(self) -> float | None:
+        """How long it takes."""
+        return None if self.duration is None else self.duration.value
+
+    @property
+    def gpu_hours(self) -> float:
+        """Accelerator-hours in all."""
+        return self.bill.total.gpu_hours.value
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Money in all; ``None`` without a price."""
+        return _value(self.bill.total.cost_usd)
+
+    @property
+    def energy_mwh(self) -> float | None:
+        """Energy in all [MWh]; ``None`` where the power is not known."""
+        return _value(self.bill.total.energy_mwh)
+
+    @property
+    def co2_t(self) -> float | None:
+        """Emissions in all [t CO2e]; ``None`` without a grid."""
+        return _value(self.bill.total.co2_t)
+
+    @property
+    def mfu(self) -> float:
+        """Utilisation of a step, 6 N FLOP a token over the dense peak."""
+        return self.speed.mfu.value
+
+    def __repr__(self) -> str:
+        names = ("accelerator", "accelerators", "days", "gpu_hours", "cost_usd", "energy_mwh", "co2_t", "mfu")
+        return f"Costing({self.workload.name!r}, {', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+
+
+def _value(span: Span | None) -> float | None:
+    return None if span is None else span.value
 
 
 def cost(
@@ -136,7 +179,7 @@ def cost(
         workload=workload,
         part=part,
         accelerators=count if known else None,
-        days=billed.total.gpu_hours.times(1 / (count * HOURS_PER_DAY)) if known else None,
+        duration=billed.total.gpu_hours.times(1 / (count * HOURS_PER_DAY)) if known else None,
         speed=speed,
         bill=billed,
         rates=rates,
@@ -180,9 +223,11 @@ def _count(
     most = MOST_ACCELERATORS
     if batch_tokens is not None:
         most = min(most, _round_down(batch_tokens / tokens, part))
-    count = _nodes(gpu_hours, days, part) if gpu_hours is not None else None
-    if count is None:
+    if gpu_hours is None:
         count = _fast_enough(workload, part, rates, speed_of, days, most)
+    else:
+        count = _nodes(gpu_hours, days, part)
+        count = None if count > most else count
     if deadline_days is None:
         return min(count or most, most)
     if count is None:

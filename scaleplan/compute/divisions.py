@@ -17,7 +17,7 @@ et al. 2024, arXiv 2407.21783, table 4). A degree that is asked for need only di
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import gcd, prod
+from math import ceil, gcd, log2, prod
 from typing import NamedTuple
 
 from scaleplan.compute.device import Device
@@ -163,7 +163,7 @@ def _require_batch(sequences: int, asked: Asked) -> None:
 
 def _nothing_divides(shape: Transformer, accelerators: int, sequences: int, asked: Asked) -> str:
     given = ", ".join(f"{name} {value}" for name, value in asked._asdict().items() if isinstance(value, int))
-    odd = accelerators // (accelerators & -accelerators)
+    odd = odd_part(accelerators)
     near = max(1, round(sequences / odd)) * odd
     shared = (
         f"a batch of {near} sequences, {near * shape.context:,.0f} tokens," if sequences % odd else "a power of two"
@@ -256,6 +256,39 @@ def _chunks_fit(layers: Real, p: int, v: int) -> bool:
         return bool(p * v <= layers)
     each = -(-layers // (p * v))
     return bool(p * v + layers // -each <= MOST_EMPTY and each * v <= stage_layers(layers, p))
+
+
+ROUNDING = 0.05
+"""Our choice: how far a batch may move to one that divides well."""
+
+
+def near_sequences(wanted: float, unit: int) -> int:
+    """The multiple of ``unit`` within ``ROUNDING`` that the largest power of two divides, of those the nearest."""
+    step = unit << max(0, int(wanted).bit_length() - unit.bit_length())
+    while step > unit and abs(max(1, round(wanted / step)) * step - wanted) > ROUNDING * wanted:
+        step //= 2
+    return max(1, round(wanted / step)) * step
+
+
+def shared_sequences(wanted: float, accelerators: int, *, given: bool) -> int:
+    """Sequences of a step, near ``wanted``, that so many accelerators can share.
+
+    Tensor degrees and pipelines are mostly powers of two, so that data-parallel ranks keep the odd part of the number
+    of accelerators. A batch that was given moves by ``ROUNDING`` at most; one that is assumed becomes the next larger
+    one that divides well, which is less than twice as large.
+    """
+    odd = odd_part(accelerators)
+    if given:
+        taken = near_sequences(wanted, odd)
+        return taken if abs(taken - wanted) <= ROUNDING * wanted else near_sequences(wanted, 1)
+    if odd <= 2 * wanted:
+        return odd * 2 ** max(0, ceil(log2(wanted / odd)))
+    return next(n for n in divisors(accelerators) if n >= wanted)
+
+
+def odd_part(n: int) -> int:
+    """What is left of a number without its factors of two."""
+    return n // (n & -n)
 
 
 def divisors(n: int) -> list[int]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from scaleplan.compute.device import Calibration, Device
 from scaleplan.compute.divisions import Asked, Degrees, divisions, require_divisible
 from scaleplan.compute.layout import Layout, Recompute, Stack
-from scaleplan.compute.memory import Memory, memory, short, usable
+from scaleplan.compute.memory import FIT_SHARE, Memory, memory, short, usable
 from scaleplan.compute.step_time import StepTime, step_time
 from scaleplan.compute.transformer import Transformer
 from scaleplan.errors import InfeasibleError, Notice
@@ -27,7 +27,10 @@ MOST_ALIKE = 8
 
 
 class Task(NamedTuple):
-    """What is to be laid out: a model's step of so many sequences on a cluster, by software of some stack."""
+    """What is to be laid out: a model's step of so many sequences on a cluster, by software of some stack.
+
+    A layout fits where the estimate takes at most the share ``fill`` of an accelerator's memory.
+    """
 
     shape: Transformer
     device: Device
@@ -35,6 +38,7 @@ class Task(NamedTuple):
     accelerators: int
     sequences: int
     stack: Stack = Stack()
+    fill: float = FIT_SHARE
 
 
 class Candidate(NamedTuple):
@@ -90,14 +94,7 @@ def search(task: Task, asked: Asked | None = None, *, top: int = 10) -> Found:
     return Found(best, fitting, tried, None if nearest is None else candidate(task, nearest.layout))
 
 
-def quick_best(
-    shape: Transformer,
-    device: Device,
-    calibration: Calibration,
-    accelerators: int,
-    sequences: int,
-    stack: Stack | None = None,
-) -> Candidate:
+def quick_best(task: Task) -> Candidate:
     """The fastest of fewer layouts, without numpy: what ``search`` finds wherever that is among them.
 
     Tensor degrees and pipelines are powers of two, micro-batches one or two sequences (``divisions``, quick); where
@@ -107,12 +104,11 @@ def quick_best(
         UsageError: no layout divides.
         InfeasibleError: none fits, and by how much.
     """
-    task = Task(shape, device, calibration, accelerators, sequences, stack or Stack())
     few, more = Asked(), Asked(interleave=1, micro_batch=1)
     best = _quick(task, few, quick=True) or _quick(task, more, quick=False)
     if best is not None:
         return best
-    require_divisible(shape, device, accelerators, sequences, few)
+    require_divisible(task.shape, task.device, task.accelerators, task.sequences, few)
     nearest = search(task).nearest
     assert nearest is not None  # what divides and does not fit lacks something
     raise InfeasibleError(lacking(task, nearest))
@@ -122,7 +118,7 @@ def candidate(task: Task, layout: Layout) -> Candidate:
     """One layout with its memory and time."""
     needed = memory(task.shape, layout, task.sequences / (layout.data * layout.micro_batch))
     time = step_time(task.shape, layout, task.device, task.calibration, task.sequences)
-    return Candidate(layout, needed, time, float(short(needed, task.device)))
+    return Candidate(layout, needed, time, float(short(needed, task.device, task.fill)))
 
 
 def enough_accelerators(task: Task, asked: Asked | None = None) -> int | None:
@@ -138,7 +134,7 @@ def enough_accelerators(task: Task, asked: Asked | None = None) -> int | None:
 def lacking(task: Task, nearest: Candidate) -> str:
     """What is missing where nothing fits: the layout that lacks least, what it takes, and by how much that is short."""
     device, takes = task.device, nearest.memory.total / 1e9
-    limit = f"{usable(device) / 1e9:.1f} of its {device.memory / 1e9:g} GB may be filled"
+    limit = f"{usable(device, task.fill) / 1e9:.1f} of its {device.memory / 1e9:g} GB may be filled"
     return (
         f"nothing fits on {task.accelerators} {device.id}: the layout that lacks least ({in_words(nearest.layout)}) "
         f"takes {takes:.1f} GB of each; {limit}: short by {nearest.short / 1e9:.1f} GB"
@@ -212,7 +208,7 @@ def _lightest(task: Task, row: Degrees, zero: int) -> Candidate | None:
     for recompute in _recomputations(Asked(), task.stack):
         layout = _layout(row, zero, recompute, task.stack)
         needed = memory(task.shape, layout, task.sequences / (row.data * row.micro_batch))
-        if needed.total <= usable(task.device):
+        if needed.total <= usable(task.device, task.fill):
             return candidate(task, layout)
     return None
 
@@ -229,7 +225,7 @@ def _evaluate(
     fitting = 0
     for recompute in recomputations:
         totals: Any = memory(task.shape, *_columns(task, left, zero, recompute)).total
-        fits = totals <= usable(task.device)
+        fits = totals <= usable(task.device, task.fill)
         if fits.any():
             some, total = left[fits], totals[fits]
             layout, _ = _columns(task, some, zero, recompute)

@@ -84,14 +84,14 @@ def memory(
     return Memory(*(where(worse, b, a) for a, b in zip(first, last, strict=True)))
 
 
-def usable(device: Device) -> float:
-    """Bytes that an estimate may take: ``FIT_SHARE`` of the memory."""
-    return FIT_SHARE * device.memory
+def usable(device: Device, fill: float = FIT_SHARE) -> float:
+    """Bytes that an estimate may take: a share ``fill`` of the memory."""
+    return fill * device.memory
 
 
-def short(needed: Memory, device: Device) -> Real:
-    """Bytes by which an accelerator is too small; zero where the layout fits."""
-    return clip_low(needed.total - usable(device), 0.0)
+def short(needed: Memory, device: Device, fill: float = FIT_SHARE) -> Real:
+    """Bytes by which a share ``fill`` of an accelerator is too small; zero where the layout fits."""
+    return clip_low(needed.total - usable(device, fill), 0.0)
 
 
 def _stage(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import math
-
 from scaleplan import units
 from scaleplan.compute.bill import Span
 from scaleplan.compute.costing import Speed
 from scaleplan.compute.device import Calibration, Device
-from scaleplan.compute.layouts import quick_best
+from scaleplan.compute.divisions import shared_sequences
+from scaleplan.compute.layouts import Task, quick_best
 from scaleplan.compute.transformer import Transformer
 from scaleplan.errors import Notice
 
+_MUCH_MOVED = 0.001
+_EXPERTS = (
+    "the steps of a mixture of experts are known within a factor of 2.5 only, and runs with transfers hidden as "
+    "DeepSeek-V3's were are faster than the estimate; calibrate with measured steps, or give the utilisation."
+)
 _MUCH_IDLE = 0.25
 """Our choice: the bubble of a pipeline in published layouts is below a fifth of a step."""
 
@@ -23,6 +27,8 @@ def estimated_speed(
     calibration: Calibration,
     batch_tokens: float,
     accelerators: int,
+    *,
+    batch_given: bool = False,
 ) -> Speed:
     """The speed of a model on so many accelerators in the fastest layout that fits.
 
@@ -31,27 +37,39 @@ def estimated_speed(
         params: the parameters that a token passes, which the utilisation counts six times a token.
         device: one accelerator.
         calibration: what was fitted to measured steps on it.
-        batch_tokens: of a step; the nearest whole number of sequences that so many accelerators can share is taken.
+        batch_tokens: of a step; so many whole sequences near it are taken as the accelerators can share.
         accelerators: how many.
+        batch_given: whether the batch was given, and may move by little only.
 
     Raises:
         InfeasibleError: the model fits in no layout.
     """
-    sequences = shared_sequences(batch_tokens / float(shape.context), accelerators)
-    best = quick_best(shape, device, calibration, accelerators, sequences)
+    sequences = shared_sequences(batch_tokens / float(shape.context), accelerators, given=batch_given)
+    best = quick_best(Task(shape, device, calibration, accelerators, sequences))
     tokens = sequences * float(shape.context)
     time = best.time
     step = Span(float(time.low), float(time.seconds), float(time.high))
     each = Span(*(tokens / (seconds * accelerators) for seconds in (step.high, step.value, step.low)))
     idle = float(time.bubble) / float(time.seconds)
+    notices = [_small_batch(idle, tokens, accelerators)] if idle > _MUCH_IDLE else []
+    if batch_given and abs(tokens / batch_tokens - 1) > _MUCH_MOVED:
+        notices.append(_batch_rounded(batch_tokens, sequences, int(shape.context)))
+    if shape.experts is not None:
+        notices.append(Notice("experts", _EXPERTS))
     return Speed(
         tokens_per_second=each,
         mfu=each.times(6 * params / device.peak),
         layout=best.layout,
         step_seconds=step,
         batch_tokens=tokens,
-        warnings=() if idle < _MUCH_IDLE else (_small_batch(idle, tokens, accelerators),),
+        warnings=tuple(notices),
     )
+
+
+def _batch_rounded(wanted: float, sequences: int, context: int) -> Notice:
+    taken = sequences * context
+    text = f"a batch of {wanted:,.0f} tokens is shared as {sequences:,} sequences of {context:,}, {taken:,} tokens."
+    return Notice("batch_rounded", text)
 
 
 def _small_batch(idle: float, tokens: float, accelerators: int) -> Notice:
@@ -60,16 +78,3 @@ def _small_batch(idle: float, tokens: float, accelerators: int) -> Notice:
         "accelerators; fewer of them, or a larger batch (--batch), cost less."
     )
     return Notice("small_batch", text)
-
-
-def shared_sequences(wanted: float, accelerators: int) -> int:
-    """The number of sequences nearest to ``wanted`` (by ratio) that so many accelerators can share.
-
-    Tensor degrees and pipelines are mostly powers of two, so that data-parallel ranks keep the odd part of the number
-    of accelerators, and the sequences must be that times a power of two; where it is too large, any divisor will do.
-    """
-    odd = accelerators // (accelerators & -accelerators)
-    if odd <= 2 * wanted:
-        return odd * 2 ** max(0, round(math.log2(wanted / odd)))
-    pairs = ((d, accelerators // d) for d in range(1, math.isqrt(accelerators) + 1) if accelerators % d == 0)
-    return min((d for pair in pairs for d in pair), key=lambda d: abs(math.log(d / max(wanted, 1.0))))

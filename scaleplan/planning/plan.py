@@ -53,6 +53,31 @@ class Plan:
     warnings: tuple[Notice, ...] = ()
     cross_check: tuple[Plan, ...] = ()
 
+    @property
+    def accelerators(self) -> int | None:
+        """How many accelerators it runs on; this and what follows are of ``costing``, ``None`` without one."""
+        return None if self.costing is None else self.costing.accelerators
+
+    @property
+    def days(self) -> float | None:
+        """How long it takes with everything on its bill."""
+        return None if self.costing is None else self.costing.days
+
+    @property
+    def gpu_hours(self) -> float | None:
+        """Accelerator-hours of its bill."""
+        return None if self.costing is None else self.costing.gpu_hours
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Money of its bill."""
+        return None if self.costing is None else self.costing.cost_usd
+
+    @property
+    def energy_mwh(self) -> float | None:
+        """Energy of its bill."""
+        return None if self.costing is None else self.costing.energy_mwh
+
     def __repr__(self) -> str:
         numbers = ", ".join(f"{key}={getattr(self, key)!r}" for key in ("train_flop", "params", "tokens", "loss"))
         return f"Plan(law={self.law.id!r}, {numbers})"

@@ -121,6 +121,18 @@ def read_conditions(words: dict[str, Any]) -> Conditions:
     return Conditions(**read)
 
 
+def read_part(name: str, word: Any) -> float:
+    """A share above 0 and at most 1, as a fraction or a percentage.
+
+    Raises:
+        UsageError: with its name and what was given.
+    """
+    try:
+        return _part(word)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error.message}") from None
+
+
 def _above_zero(what: str, example: str) -> Callable[[Any], float]:
     def read(word: Any) -> float:
         value = _float(word)
@@ -283,5 +295,5 @@ def _price(conditions: Conditions, accelerator: Accelerator, listed: list[Assump
     middle = (known.low + known.high) / 2
     between = f"middle (our choice) of {known.low:g} to {known.high:g}, indicative, of {known.date}, never a quote"
     source = f"{between}; {known.source}"
-    listed.append(Assumption("price", middle, unit, known.status, source))
+    listed.append(Assumption("price", middle, unit, "our choice", source))
     return Span(known.low, middle, known.high)

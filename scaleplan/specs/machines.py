@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 
 DEFAULT_ACCELERATOR = "h100-sxm"
 """Our choice, where money is the budget and no accelerator is named: its price is the best documented."""
+_FITTED = {"exact": "fitted", "default": "uncalibrated"}
+_DOUBLINGS = 12
+"""Our choice: from one accelerator to a few thousand."""
 _LARGEST_NODE = 72
 """GB200 and GB300 NVL72 are rented by the rack; pods of TPUs are divided further."""
+_STATE_BYTES = 16
+"""A parameter with Adam in mixed precision (Rajbhandari et al. 2020, arXiv 1910.02054, sec. 3.1)."""
 _POD_HOST = 8
 """Our choice: hosts of TPUs have four or eight."""
 DEFAULT_BATCH = "steplaw-2025"
@@ -139,20 +144,25 @@ def costing_of(
     speed_of, listed, notices = _speed_of(subject, machine)
     batch = next((each.value for each in listed if each.name == "batch"), None)
     days = deadline_days
-    costing = cost(
-        subject.workload,
-        machine.part,
-        machine.rates,
-        speed_of,
-        accelerators=machine.count,
-        deadline_days=days,
-        gpu_hours=gpu_hours,
-        batch_tokens=batch if isinstance(batch, float) else None,
-    )
-    if checked and days is not None and costing.days is not None and costing.days.value > days * (1 + 1e-9):
+    try:
+        costing = cost(
+            subject.workload,
+            machine.part,
+            machine.rates,
+            speed_of,
+            accelerators=machine.count,
+            deadline_days=days,
+            gpu_hours=gpu_hours,
+            batch_tokens=batch if isinstance(batch, float) else None,
+        )
+    except InfeasibleError as error:
+        if machine.count is None or not checked:
+            raise
+        raise InfeasibleError(f"{error.message}{_enough(machine.count, speed_of)}") from None
+    if checked and days is not None and costing.days is not None and costing.days > days * (1 + 1e-9):
         fitting = cost(subject.workload, machine.part, machine.rates, speed_of, deadline_days=days)
         raise InfeasibleError(
-            f"{subject.workload.name} takes {costing.days.value:.4g} days on {costing.accelerators:,} "
+            f"{subject.workload.name} takes {costing.days:.4g} days on {costing.accelerators:,} "
             f"{costing.part.id}, the deadline is {days:g}: it needs about {fitting.accelerators:,} of them"
         )
     return costing._replace(
@@ -160,6 +170,17 @@ def costing_of(
         assumptions=(*subject.assumptions, *machine.assumptions, *listed),
         warnings=(*machine.warnings, *notices, *costing.warnings),
     )
+
+
+def _enough(count: int, speed_of: SpeedOf) -> str:
+    """On how many more of them it fits, where so many do not hold it."""
+    for more in (count * 2**n for n in range(1, _DOUBLINGS)):
+        try:
+            speed_of(more)
+        except (InfeasibleError, UsageError):
+            continue
+        return f"; it fits on {more:,}"
+    return ""
 
 
 def _plain(value: Any) -> Any:
@@ -172,7 +193,7 @@ def _speed_of(subject: Subject, machine: Machine) -> tuple[SpeedOf, list[Assumpt
     run, mfu = subject.workload, machine.conditions.mfu
     if mfu is not None:
         steady = speed_at(mfu, machine.part, run.params)
-        return lambda _: steady, [Assumption("mfu", mfu, "1", "given", "given")], []
+        return lambda _: steady, [Assumption("mfu", mfu, "1", "given", "given")], _too_small(run, machine)
     from scaleplan.compute.speed import estimated_speed
     from scaleplan.specs.calibration import calibration_for
 
@@ -186,16 +207,30 @@ def _speed_of(subject: Subject, machine: Machine) -> tuple[SpeedOf, list[Assumpt
 
     @cache
     def speed(accelerators: int) -> Speed:
-        return estimated_speed(shape, run.params, built, factors, batch, accelerators)
+        own = machine.conditions.batch is not None
+        return estimated_speed(shape, run.params, built, factors, batch, accelerators, batch_given=own)
 
     model = Assumption(
         "step-time model",
         factors.efficiency,
         "of the peak in large products",
-        found.status,
+        _FITTED.get(found.status, found.status),
         f"{factors.source}; software: {factors.release}",
     )
     return speed, [model, *shape_assumptions, batch_assumption], list(found.notices)
+
+
+def _too_small(run: Workload, machine: Machine) -> list[Notice]:
+    """A notice where a given utilisation hides that the model's states alone are larger than the cluster's memory."""
+    memory = machine.accelerator.number("memory")
+    if memory is None or machine.count is None or _STATE_BYTES * run.params_total <= 1e9 * memory * machine.count:
+        return []
+    states, has = _STATE_BYTES * run.params_total / 1e9, memory * machine.count
+    text = (
+        f"weights, gradients and optimizer of {run.name} take {states:,.0f} GB, {machine.count} {machine.part.id} have "
+        f"{has:,.0f} GB: it does not run there; `scaleplan layout` says what it takes."
+    )
+    return [Notice("does_not_fit", text)]
 
 
 def _unused_network(machine: Machine) -> float | None:

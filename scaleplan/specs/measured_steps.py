@@ -114,7 +114,9 @@ def _header(values: list[str], name: str) -> list[str]:
     header = [value.strip() for value in values]
     for column in header:
         if column not in _COLUMNS:
-            raise InputFileError(f"{name}:1: unknown column {quoted(column)}.{nearest(column, _COLUMNS)}")
+            raise InputFileError(
+                f"{name}:1: unknown column {quoted(column)}.{nearest(column, _COLUMNS)} There are {', '.join(_COLUMNS)}"
+            )
         if header.count(column) > 1:
             raise InputFileError(f"{name}:1: column {quoted(column)} stands twice")
     missing = [] if "model" in header else [column for column in (*_SHAPE, "context") if column not in header]

@@ -105,7 +105,7 @@ def _hours_reason(run: PublishedRun, costing: Costing) -> str:
 
 def _hours_rows(run: PublishedRun, costing: Costing) -> list[PublishedRow]:
     hours, reason = costing.bill.total.gpu_hours.value, _hours_reason(run, costing)
-    days = None if costing.days is None else costing.days.value
+    days = costing.days
     many = run.number("accelerators")
     if many is not None and costing.accelerators is not None and many != costing.accelerators:
         days = None

@@ -177,7 +177,8 @@ def _money_note(costing: Costing) -> str | None:
         low, high = money(total.cost_usd.low), money(total.cost_usd.high)
         parts.append(f"total {low} to {high} over the indicative prices, ${price.low:g} to ${price.high:g} an hour")
     if total.gpu_hours.low != total.gpu_hours.high:
-        parts.append(f"GPU-hours {hours(total.gpu_hours.low)} to {hours(total.gpu_hours.high)}")
+        span = f"{hours(total.gpu_hours.low)} to {hours(total.gpu_hours.high)}"
+        parts.append(f"GPU-hours {span} by the error of the step time alone")
     return "; ".join(parts) or None
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from scaleplan.compute.flops import FlopCount, train_flops_per_token
 from scaleplan.compute.layout import stage_layers
-from scaleplan.compute.layouts import Candidate, Laid
-from scaleplan.compute.memory import FIT_SHARE, Memory, usable
+from scaleplan.compute.layouts import Candidate, Laid, Task
+from scaleplan.compute.memory import Memory, usable
 from scaleplan.compute.step_time import StepTime
 from scaleplan.compute.traps import traps
 from scaleplan.views.table import Grid, Table, count
@@ -43,7 +43,6 @@ LAYOUTS_COLUMNS = (
 )
 MFU_IS = "6N+causal: six FLOP a weight that multiplies a token, the head's included, and causal attention"
 HFU_IS = "the same with what is computed again"
-FITS_IS = f"estimate at most {FIT_SHARE:.0%} of the memory; 1 GB is 1e9 bytes"
 
 
 def layouts_table(laid: Laid) -> Table:
@@ -107,8 +106,8 @@ def _inputs(laid: Laid) -> dict[str, Any]:
         "stack": task.stack._asdict(),
         "calibration": task.calibration._asdict(),
         "memory_gb": task.device.memory / 1e9,
-        "memory_usable_gb": usable(task.device) / 1e9,
-        "fits": FITS_IS,
+        "memory_usable_gb": usable(task.device, task.fill) / 1e9,
+        "fits": _fits(task),
         "mfu_is": MFU_IS,
         "hfu_is": HFU_IS,
         "layouts_fitting": laid.found.fitting,
@@ -143,7 +142,7 @@ def _speed_grid(laid: Laid, rows: list[dict[str, Any]]) -> Grid:
         headers=headers,
         rows=[_cells(row, shown) for row in rows],
         numeric=(*[True] * (len(shown) + 3), False, *[True] * 5),
-        note=f"{words}; {_span(laid.found.best[0])}; MFU counts {MFU_IS}, HFU {HFU_IS}; fits: {FITS_IS}",
+        note=f"{words}; {_span(laid.found.best[0])}; MFU counts {MFU_IS}, HFU {HFU_IS}; fits: {_fits(laid.task)}",
     )
 
 
@@ -187,3 +186,7 @@ def _memory_grid(rows: list[dict[str, Any]]) -> Grid:
         numeric=[True] * (len(parts) + 2),
         note="overhead: context, communication buffers, workspaces and what the allocator cannot use",
     )
+
+
+def _fits(task: Task) -> str:
+    return f"estimate at most {task.fill:.0%} of the memory; 1 GB is 1e9 bytes"

@@ -204,6 +204,7 @@ def layout(
     recompute: Text = None,
     calibrate: Text = None,
     cluster: Text = None,
+    fill: Text = None,
     top: Text = None,
     form: Form = "table",
     get: Text = None,

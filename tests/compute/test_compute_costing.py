@@ -34,7 +34,7 @@ def test_hours_do_not_depend_on_how_many_share_them():
     for accelerators in (1, 8, 1000):
         found = cost(RUN, PART, RATES, at(0.4), accelerators=accelerators)
         assert found.bill.total.gpu_hours.value == pytest.approx(HOURS, rel=1e-13)
-        assert found.days.value == pytest.approx(HOURS / 24 / accelerators, rel=1e-13)
+        assert found.days == pytest.approx(HOURS / 24 / accelerators, rel=1e-13)
         assert found.accelerators == accelerators
 
 
@@ -57,18 +57,18 @@ def test_a_deadline_takes_the_fewest_whole_nodes_that_meet_it(days, speed_of):
     found = cost(RUN, PART, RATES, speed_of, deadline_days=days)
     nodes, rest = divmod(found.accelerators, PART.node)
     assert rest == 0
-    assert found.days.value <= days * (1 + 1e-9)
+    assert found.days <= days * (1 + 1e-9)
     *fewer, last = round_nodes(nodes)
     assert last == nodes
     if fewer:
         late = cost(RUN, PART, RATES, speed_of, accelerators=fewer[-1] * PART.node)
-        assert late.days.value > days
+        assert late.days > days
 
 
 def test_a_deadline_that_whole_nodes_meet_to_the_hour_takes_no_node_more():
     found = cost(RUN, PART, RATES, at(0.4), deadline_days=HOURS / 24 / 16)
     assert found.accelerators == 16
-    assert found.days.value == pytest.approx(HOURS / 24 / 16, rel=1e-12)
+    assert found.days == pytest.approx(HOURS / 24 / 16, rel=1e-12)
 
 
 def test_every_line_of_the_bill_is_within_the_deadline():
@@ -76,14 +76,14 @@ def test_every_line_of_the_bill_is_within_the_deadline():
     alone = cost(RUN, PART, RATES, at(0.4), deadline_days=10.0)
     found = cost(RUN, PART, laden, at(0.4), deadline_days=10.0)
     assert found.bill.total.gpu_hours.value == pytest.approx(2.5 * HOURS)
-    assert found.days.value <= 10.0
+    assert found.days <= 10.0
     assert found.accelerators >= 2 * alone.accelerators
 
 
 def test_the_number_given_stands_whatever_the_deadline():
     found = cost(RUN, PART, RATES, at(0.4), accelerators=8, deadline_days=1.0)
     assert found.accelerators == 8
-    assert found.days.value > 1.0
+    assert found.days > 1.0
 
 
 def test_hours_that_are_the_budget_say_how_many_take_the_deadline():
@@ -105,7 +105,7 @@ def test_a_speed_between_ends_gives_hours_between_ends():
     found = cost(RUN, PART, RATES, lambda _: speed, accelerators=8)
     hours = found.bill.total.gpu_hours
     assert (hours.low / hours.value, hours.high / hours.value) == pytest.approx((0.5, 2.0))
-    assert found.days.low < found.days.value < found.days.high
+    assert found.duration.low < found.days < found.duration.high
 
 
 def test_a_speed_that_gains_nothing_from_more_accelerators_is_said_not_to_meet_a_deadline():
