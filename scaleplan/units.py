@@ -75,6 +75,8 @@ def _parse_with_unit(text: str, quantity: str) -> float:
     found = re.fullmatch(_NUMBER, text)
     if found is None:
         hint = ", without thousands separators" if "," in text else ""
+        if quantity == "flop" and ("$" in text or " for " in text):
+            hint = "; money is usd: 5M, a cluster on: 2048xh100-sxm with days: 60"
         raise UsageError(f"not a number: {quoted(text)}; write {_EXAMPLE[quantity]}{hint}")
     digits, word = found.groups()
     number, rest = float(digits), word.lower()
@@ -109,7 +111,7 @@ def _time_with_unit(text: str) -> float:
     found = re.fullmatch(_NUMBER, text)
     number, word = ("0", "") if found is None else (found.group(1), found.group(2).lower())
     if re.fullmatch(r"m(in(ute)?s?|o(nth)?s?)?", word):
-        raise UsageError(f"months and minutes are not read: {quoted(text)}; write days or weeks, such as 60d")
+        raise UsageError(f"months and minutes are not read: {quoted(text)}; write 60d or 8 weeks, or 3M gpu-hours")
     unit = _DAYS.get(word) or _DAYS.get(word.removesuffix("s"))
     if unit is None:
         raise UsageError(f"not a time: {quoted(text)}; write 60d or 8 weeks")

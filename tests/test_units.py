@@ -262,7 +262,7 @@ def test_a_time_is_days_or_says_its_unit(text, value):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("2 months", "months and minutes are not read: '2 months'; write days or weeks"),
+        ("2 months", "months and minutes are not read: '2 months'; write 60d or 8 weeks"),
         ("2mo", "months and minutes are not read"),
         ("2M", "months and minutes are not read"),
         ("90 min", "months and minutes are not read"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,8 @@ def cost(
     where = conditions_from({**trained, **own})
     if where.on is None:
         raise _no_accelerator()
+    if not math.isfinite(subject.workload.train_flop * 1e6):
+        raise UsageError("a run of so many parameters and tokens costs more FLOPs than numbers here can hold")
     machine = machine_of(where)
     if conditions.get("on") is None:
         machine = replace(machine, assumptions=_as_published(machine.assumptions))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from scaleplan.compute.divisions import ROUNDING, Asked, near_sequences, require_divisible, shared_sequences
-from scaleplan.compute.layout import Recompute
-from scaleplan.compute.layouts import Candidate, Found, Laid, Task, enough_accelerators, in_words, lacking, search
+from scaleplan.compute.layout import Recompute, in_words
+from scaleplan.compute.layout_search import Found, Laid, enough_accelerators, search
+from scaleplan.compute.layouts import Candidate, Task, lacking
 from scaleplan.compute.memory import FIT_SHARE
 from scaleplan.compute.traps import traps
 from scaleplan.errors import InfeasibleError, Notice, UsageError, nearest, quoted

@@ -210,7 +210,7 @@ def compare(
         laws = able
     train_flop: float | None = None
     if flops is not None or conditions is not None:
-        train_flop, noticed = _common_flop(laws[0], flops, conditions)
+        train_flop, noticed = common_flop(laws[0], flops, conditions)
         notices += noticed
     if train_flop is None and not as_trained:
         train_flop = COMPARE_FLOP
@@ -280,8 +280,8 @@ def frontier(
     from scaleplan.planning.frontier import frontier as trace
 
     laws = resolve_laws(law, (DEFAULT_LAW,))
-    low, notices = _common_flop(laws[0], start, name="from")
-    high, more = _common_flop(laws[0], stop, name="to")
+    low, notices = common_flop(laws[0], start, name="from")
+    high, more = common_flop(laws[0], stop, name="to")
     found = trace(
         laws,
         low,
@@ -352,7 +352,7 @@ def _machine(
     return machine_of(conditions), None if resources else flops
 
 
-def _common_flop(
+def common_flop(
     law: Law, flops: Number | None, conditions: Conditions | None = None, name: str = "flops"
 ) -> tuple[float, tuple[Notice, ...]]:
     """FLOPs as given, or those that a cluster, hours or money pay for under ``law``; what to notice of them."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from scaleplan.compute.accounting import Accounting
 from scaleplan.compute.family import CONTEXT, VOCABULARY
-from scaleplan.errors import UsageError
+from scaleplan.errors import Notice, UsageError
 from scaleplan.laws.law import Law
+from scaleplan.planning.notices import with_notice
 from scaleplan.planning.optimum import Point, surface_optimum
 from scaleplan.planning.shape_rules import shape_rules
 from scaleplan.planning.shapes import ShapeSearch, optimum_of_size, search_shapes
@@ -53,7 +54,7 @@ def shape(
     chosen = _one_law(law)
     accounting = Accounting(flop=chosen.counts_flop)
     dense = experts is None and active is None
-    size, optimum = _size(params, flops, chosen, accounting, dense=dense)
+    size, optimum, notices = _size(params, flops, chosen, accounting, dense=dense)
     optional = {"tensor": tensor, "head-size": head_size, "kv-heads": kv_heads, "experts": experts, "active": active}
     numbers = {name: None if value is None else whole(name, value) for name, value in optional.items()}
     rules = shape_rules(
@@ -71,25 +72,29 @@ def shape(
     )
     if not dense:
         return search_shapes(rules, None, None, accounting)
-    return search_shapes(rules, chosen, optimum or optimum_of_size(chosen, accounting, size), accounting)
+    found = search_shapes(rules, chosen, optimum or optimum_of_size(chosen, accounting, size), accounting)
+    return with_notice(found, notices)
 
 
 def _size(
     params: Number | None, flops: Number | None, law: Law, accounting: Accounting, *, dense: bool
-) -> tuple[float, Point | None]:
-    """The size asked for, with the optimum of the budget where that was given."""
+) -> tuple[float, Point | None, tuple[Notice, ...]]:
+    """The size asked for, with the optimum of the budget where that was given and what is to be said of it."""
     if params is not None and flops is not None:
         raise UsageError("params and flops are both given: keep the size or the budget whose optimum has it")
     if params is not None:
-        return scalar("params", params), None
+        return scalar("params", params), None, ()
     if flops is None:
         raise UsageError("no size: give params, or flops for the size that a budget is best spent on")
     if not dense:
         raise UsageError("flops gives the size of a dense model; give params for a mixture of experts")
     law.require_allowed("allocate")
     surface = law.require_surface("the size that a budget is best spent on")
-    optimum = surface_optimum(law, surface, accounting, scalar("flops", flops))
-    return float(optimum.size.total), optimum
+    from scaleplan.api.plans import common_flop
+
+    budget, notices = common_flop(law, flops)
+    optimum = surface_optimum(law, surface, accounting, budget)
+    return float(optimum.size.total), optimum, notices
 
 
 def _one_law(law: Laws) -> Law:

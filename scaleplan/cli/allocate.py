@@ -6,7 +6,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scaleplan.cli.options import FormatOption, GetOption, LawsOption, LevelOption, OutputOption, QuietOption
+from scaleplan.cli.options import (
+    DaysOption,
+    FormatOption,
+    GetOption,
+    GoodputOption,
+    GpuHoursOption,
+    LawsOption,
+    LevelOption,
+    MfuOption,
+    OnOption,
+    OutputOption,
+    PrecisionOption,
+    PriceOption,
+    QuietOption,
+    UsdOption,
+)
 
 if TYPE_CHECKING:
     from scaleplan.planning.plan import Plan
@@ -21,16 +36,14 @@ def allocate(
     loss: Annotated[str | None, typer.Option(metavar="L", help="The loss to reach, in nats a token.")] = None,
     params: Annotated[str | None, typer.Option(metavar="N", help="Fix the parameters, e.g. 30B.")] = None,
     tokens: Annotated[str | None, typer.Option(metavar="D", help="Fix the tokens, e.g. 5T.")] = None,
-    on: Annotated[str | None, typer.Option(metavar="[Nx]NAME", help="Accelerators, e.g. 2048xh100-sxm.")] = None,
-    days: Annotated[
-        str | None, typer.Option(metavar="DAYS", help="The time of --on; beside another budget the deadline.")
-    ] = None,
-    gpu_hours: Annotated[str | None, typer.Option(metavar="H", help="Accelerator-hours of --on, e.g. 3M.")] = None,
-    usd: Annotated[str | None, typer.Option(metavar="USD", help="Money, e.g. 5M.")] = None,
-    mfu: Annotated[str | None, typer.Option(metavar="SHARE", help="Utilisation; estimated if left out.")] = None,
-    goodput: Annotated[str | None, typer.Option(metavar="SHARE", help="Of paid hours; default 0.85.")] = None,
-    price: Annotated[str | None, typer.Option(metavar="USD", help="An accelerator-hour.")] = None,
-    precision: Annotated[str | None, typer.Option(metavar="NAME", help="bf16 (default), fp16, fp8, ...")] = None,
+    on: OnOption = None,
+    days: DaysOption = None,
+    gpu_hours: GpuHoursOption = None,
+    usd: UsdOption = None,
+    mfu: MfuOption = None,
+    goodput: GoodputOption = None,
+    price: PriceOption = None,
+    precision: PrecisionOption = None,
     law: LawsOption = None,
     level: LevelOption = "0.95",
     hyper: Annotated[bool, typer.Option("--hyper", help="Add learning rate and batch by the default rule.")] = False,

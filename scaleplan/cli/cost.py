@@ -4,40 +4,67 @@ from typing import Annotated
 
 import typer
 
-from scaleplan.cli.options import FormatOption, GetOption, LawsOption, OutputOption, QuietOption
+from scaleplan.cli.options import (
+    CalibrateOption,
+    ClusterOption,
+    DaysOption,
+    FormatOption,
+    GetOption,
+    GoodputOption,
+    GpuHoursOption,
+    LawsOption,
+    MfuOption,
+    NetworkOption,
+    OnOption,
+    OutputOption,
+    PrecisionOption,
+    PriceOption,
+    QuietOption,
+    UsdOption,
+)
 
 
 def cost(
     what: Annotated[
         str | None, typer.Argument(metavar="[MODEL|BUDGET.yaml]", help="A model, a model file or a budget file.")
     ] = None,
-    params: Annotated[str | None, typer.Option(metavar="N", help="Parameters, with --tokens.")] = None,
-    active: Annotated[str | None, typer.Option(metavar="N", help="Those a token passes in a mixture.")] = None,
+    params: Annotated[str | None, typer.Option(metavar="N", help="Parameters of a run, with --tokens.")] = None,
+    active: Annotated[
+        str | None, typer.Option(metavar="N", help="Of them those a token passes, in a mixture of experts.")
+    ] = None,
     tokens: Annotated[str | None, typer.Option(metavar="D", help="Tokens; a model's own if left out.")] = None,
     shape: Annotated[str | None, typer.Option(metavar="WORDS", help="layers=80,width=8192,...; with --tokens.")] = None,
     flops: Annotated[str | None, typer.Option(metavar="C", help="The plan of so many FLOPs.")] = None,
     law: LawsOption = None,
-    on: Annotated[str | None, typer.Option(metavar="[Nx]NAME", help="Accelerators, e.g. 2048xh100-sxm.")] = None,
-    days: Annotated[
-        str | None, typer.Option(metavar="DAYS", help="Deadline; without a number in --on it sets it.")
+    on: OnOption = None,
+    days: DaysOption = None,
+    gpu_hours: GpuHoursOption = None,
+    usd: UsdOption = None,
+    precision: PrecisionOption = None,
+    mfu: MfuOption = None,
+    goodput: GoodputOption = None,
+    price: PriceOption = None,
+    watts: Annotated[
+        str | None, typer.Option(metavar="W", help="Average power of an accelerator; default its TDP.")
     ] = None,
-    gpu_hours: Annotated[str | None, typer.Option(metavar="H", help="The plan of so many hours of --on.")] = None,
-    usd: Annotated[str | None, typer.Option(metavar="USD", help="The plan of so much money.")] = None,
-    precision: Annotated[str | None, typer.Option(metavar="NAME", help="bf16 (default), fp16, fp8, fp4, ...")] = None,
-    mfu: Annotated[str | None, typer.Option(metavar="SHARE", help="Utilisation; estimated if left out.")] = None,
-    goodput: Annotated[str | None, typer.Option(metavar="SHARE", help="Of paid hours; default 0.85.")] = None,
-    price: Annotated[str | None, typer.Option(metavar="USD", help="An accelerator-hour.")] = None,
-    watts: Annotated[str | None, typer.Option(metavar="W", help="An accelerator; default its TDP.")] = None,
-    pue: Annotated[str | None, typer.Option(metavar="X", help="A number or a fleet; default 1.12.")] = None,
-    grid: Annotated[str | None, typer.Option(metavar="X", help="kg CO2e/kWh, or a country (usa, fra).")] = None,
-    water: Annotated[str | None, typer.Option(metavar="L", help="Litres a kWh.")] = None,
-    network: Annotated[str | None, typer.Option(metavar="GBIT", help="Gbit/s an accelerator.")] = None,
-    batch: Annotated[str | None, typer.Option(metavar="TOKENS", help="Of a step; default Step Law's.")] = None,
-    context: Annotated[str | None, typer.Option(metavar="TOKENS", help="Of a sequence.")] = None,
-    evaluation: Annotated[str | None, typer.Option(metavar="X", help="2% of the run, or 20k gpu-hours.")] = None,
-    pilots: Annotated[str | None, typer.Option(metavar="X", help="1% of the run, or 20k gpu-hours.")] = None,
-    calibrate: Annotated[str | None, typer.Option(metavar="STEPS.csv", help="Measured steps of your own.")] = None,
-    cluster: Annotated[str | None, typer.Option(metavar="TYPE", help="hgx-a100, hgx-h100, nvl72, ...")] = None,
+    pue: Annotated[
+        str | None, typer.Option(metavar="X", help="Power of the site over its machines', or a fleet; default 1.12.")
+    ] = None,
+    grid: Annotated[
+        str | None, typer.Option(metavar="X", help="Emissions: kg CO2e/kWh, or a country (usa, fra).")
+    ] = None,
+    water: Annotated[str | None, typer.Option(metavar="L", help="Water, litres a kWh.")] = None,
+    network: NetworkOption = None,
+    batch: Annotated[str | None, typer.Option(metavar="TOKENS", help="Tokens of a step; default Step Law's.")] = None,
+    context: Annotated[str | None, typer.Option(metavar="TOKENS", help="Tokens of a sequence.")] = None,
+    evaluation: Annotated[
+        str | None, typer.Option(metavar="X", help="Evaluation: 2% of the hours, or 20k gpu-hours.")
+    ] = None,
+    pilots: Annotated[
+        str | None, typer.Option(metavar="X", help="Runs before the run: 1% of the hours, or 20k gpu-hours.")
+    ] = None,
+    calibrate: CalibrateOption = None,
+    cluster: ClusterOption = None,
     published: Annotated[bool, typer.Option("--published", help="What was published of MODEL beside it.")] = False,
     form: FormatOption = "table",
     get: GetOption = None,

@@ -4,7 +4,15 @@ from typing import Annotated
 
 import typer
 
-from scaleplan.cli.options import FormatOption, GetOption, OutputOption, QuietOption
+from scaleplan.cli.options import (
+    CalibrateOption,
+    ClusterOption,
+    FormatOption,
+    GetOption,
+    NetworkOption,
+    OutputOption,
+    QuietOption,
+)
 
 
 def layout(
@@ -20,9 +28,7 @@ def layout(
         str | None, typer.Option(metavar="S", help="Tokens of a sequence. Default: those of the model.")
     ] = None,
     precision: Annotated[str, typer.Option(metavar="NAME", help="Of the matrix products: bf16, fp8, ...")] = "bf16",
-    network: Annotated[
-        str | None, typer.Option(metavar="GBIT", help="Network beyond the node [Gbit/s an accelerator].")
-    ] = None,
+    network: NetworkOption = None,
     tensor: Annotated[str | None, typer.Option(metavar="N", help="Tensor-parallel degree, given.")] = None,
     pipeline: Annotated[str | None, typer.Option(metavar="N", help="Pipeline stages, given.")] = None,
     data: Annotated[str | None, typer.Option(metavar="N", help="Data-parallel ranks, given.")] = None,
@@ -38,8 +44,8 @@ def layout(
     recompute: Annotated[
         str | None, typer.Option(metavar="WHAT", help="none, selective, selective_op or full, given.")
     ] = None,
-    calibrate: Annotated[str | None, typer.Option(metavar="STEPS.csv", help="Measured steps of your own.")] = None,
-    cluster: Annotated[str | None, typer.Option(metavar="TYPE", help="hgx-a100, hgx-h100, nvl72, ...")] = None,
+    calibrate: CalibrateOption = None,
+    cluster: ClusterOption = None,
     fill: Annotated[str, typer.Option(metavar="SHARE", help="Of the memory that an estimate may take.")] = "0.8",
     top: Annotated[str, typer.Option(metavar="ROWS", help="Layouts to list at most.")] = "10",
     form: FormatOption = "table",

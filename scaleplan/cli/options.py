@@ -37,6 +37,35 @@ LawsOption = Annotated[
     ),
 ]
 
+OnOption = Annotated[str | None, typer.Option("--on", metavar="[Nx]NAME", help="Accelerators, e.g. 2048xh100-sxm.")]
+DaysOption = Annotated[
+    str | None,
+    typer.Option("--days", metavar="DAYS", help="The time of --on; beside anything else to spend or do, the deadline."),
+]
+GpuHoursOption = Annotated[
+    str | None, typer.Option("--gpu-hours", metavar="H", help="Accelerator-hours of --on to plan for, e.g. 3M.")
+]
+UsdOption = Annotated[str | None, typer.Option("--usd", metavar="USD", help="Money to plan for, e.g. 5M.")]
+PrecisionOption = Annotated[
+    str | None, typer.Option("--precision", metavar="NAME", help="Of the products: bf16 (default), fp16, fp8, ...")
+]
+MfuOption = Annotated[
+    str | None, typer.Option("--mfu", metavar="SHARE", help="Utilisation, 6 N a token; estimated if left out.")
+]
+GoodputOption = Annotated[
+    str | None, typer.Option("--goodput", metavar="SHARE", help="Of paid hours that move the run on; default 0.85.")
+]
+PriceOption = Annotated[str | None, typer.Option("--price", metavar="USD", help="Of an accelerator-hour.")]
+NetworkOption = Annotated[
+    str | None, typer.Option("--network", metavar="GBIT", help="Beyond a node, Gbit/s an accelerator.")
+]
+CalibrateOption = Annotated[
+    str | None, typer.Option("--calibrate", metavar="STEPS.csv", help="Measured steps that correct the estimate.")
+]
+ClusterOption = Annotated[
+    str | None, typer.Option("--cluster", metavar="TYPE", help="Of links: hgx-a100, hgx-h100, nvl72, ...")
+]
+
 
 def refuse_filters(name: str, filters: Mapping[str, str | None]) -> None:
     """Refuse filters of a list beside the name of one entry, which they would not touch.

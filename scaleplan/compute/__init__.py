@@ -1,1 +1,1 @@
-"""What a run costs: for now how parameters and FLOPs are counted."""
+"""What a run costs: shapes, how parameters and FLOPs are counted, memory, layouts, the time of a step, and the bill."""

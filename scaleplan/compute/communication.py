@@ -4,17 +4,20 @@ A ring over n ranks moves (n - 1) / n of the bytes past every rank at the bandwi
 
     gather, or reduce and scatter:   (n - 1) / n * bytes / w + n - 1 hops;   all-reduce: twice that
 
-(Thakur, Rabenseifner & Gropp 2005). Where the ranks of a group stand ``stride`` apart, a node of ``domain``
-accelerators holds domain / stride of them, and the group has as many of the node's network ports. Latencies are those
-of NCCL's own tuning model for rings with its Simple protocol (github.com/NVIDIA/nccl, src/graph/tuning.cc).
+(Thakur, Rabenseifner & Gropp 2005). Groups of ``ranks`` that stand ``stride`` apart cover ranks x stride accelerators,
+one after the other. Where that divides the ``domain`` of a node, groups lie within nodes. Elsewhere some group covers
+only gcd(ranks x stride, domain) accelerators of a node, with a rank and a network port every ``stride`` of them, and
+everybody waits for it. Latencies are those of NCCL's own tuning model for rings with its Simple protocol
+(github.com/NVIDIA/nccl, src/graph/tuning.cc).
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import math
+from typing import Any, NamedTuple, cast
 
 from scaleplan.compute.device import Calibration, Device
-from scaleplan.ops import Real, where
+from scaleplan.ops import Real, is_array, where
 
 _START = 8.4e-6
 _LINK_HOP = 3.4e-6
@@ -27,13 +30,19 @@ class Cluster(NamedTuple):
 
     link: float
     network: float
-    domain: int
+    domain: Real
 
 
-def cluster(device: Device, calibration: Calibration) -> Cluster:
-    """The bandwidths that a calibration leaves."""
-    share = calibration.link_share
-    return Cluster(device.link * share, device.network * share, device.domain)
+def cluster(device: Device, calibration: Calibration, accelerators: Real) -> Cluster:
+    """The bandwidths that a calibration leaves, and how many of so many accelerators lie together.
+
+    They fill the nodes or racks that they divide into. Of others a job takes a power of two, 64 of a rack's 72: our
+    choice, since published runs on such racks are of 64 and 256 (NVIDIA-NeMo/Megatron-Bridge, performance summary).
+    """
+    share, domain = calibration.link_share, device.domain
+    even = where(accelerators % domain == 0, domain, 2 ** (domain.bit_length() - 1))
+    together = where(accelerators <= domain, accelerators, even)
+    return Cluster(device.link * share, device.network * share, together)
 
 
 def larger(x: Real, y: Real) -> Real:
@@ -71,6 +80,14 @@ def send(bytes_: Real, inside: Any, on: Cluster) -> Real:
 
 
 def _near(ranks: Real, stride: Real, on: Cluster) -> Real:
-    """Ranks of a group in one node, at least one."""
-    near = larger(on.domain / stride, 1.0)
-    return where(near < ranks, near, ranks)
+    """Ranks of a group in one node, at least one, of the group that has the fewest in some node."""
+    return larger(_gcd(ranks * stride, on.domain) / stride, 1.0)
+
+
+def _gcd(x: Real, y: Real) -> Real:
+    """The greatest common divisor of whole numbers."""
+    if not (is_array(x) or is_array(y)):
+        return math.gcd(int(x), int(y))
+    import numpy as np
+
+    return cast("Real", np.gcd(np.asarray(x, dtype=np.int64), np.asarray(y, dtype=np.int64)))

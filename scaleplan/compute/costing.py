@@ -222,7 +222,7 @@ def _count(
     tokens = BUSY_TOKENS if deadline_days is None else LEAST_TOKENS
     most = MOST_ACCELERATORS
     if batch_tokens is not None:
-        most = min(most, _round_down(batch_tokens / tokens, part))
+        most = min(most, floor_binary(max(1, int(batch_tokens / (tokens * part.node))), 1) * part.node)
     if gpu_hours is None:
         count = _fast_enough(workload, part, rates, speed_of, days, most)
     else:
@@ -237,9 +237,10 @@ def _count(
     return count
 
 
-def _round_down(accelerators: float, part: Part) -> int:
-    """A power of two of nodes, at most so many accelerators."""
-    return 2 ** (max(1, int(accelerators / part.node)).bit_length() - 1) * part.node
+def floor_binary(n: int, digits: int) -> int:
+    """The largest number up to ``n`` of at most so many binary digits before its zeros."""
+    step = 2 ** max(0, n.bit_length() - digits)
+    return n // step * step
 
 
 def _fast_enough(workload: Workload, part: Part, rates: Rates, speed_of: SpeedOf, days: float, most: int) -> int | None:
@@ -258,11 +259,25 @@ def _fast_enough(workload: Workload, part: Part, rates: Rates, speed_of: SpeedOf
         except InfeasibleError as error:
             misfit, wanted, more = error, _round_up(more * count, part), min(more * _A_LITTLE, 2.0)
         if wanted <= count:
-            return count
+            return _least(count, lambda many: _nodes(_hours(workload, rates, speed_of(many)), days, part) <= many, part)
         count = wanted
     if misfit is not None:
         raise misfit
     return None
+
+
+def _least(count: int, fast_enough: Callable[[int], bool], part: Part) -> int:
+    """``count``, or fewer: round numbers below it as long as they are fast enough too."""
+    while count > part.node:
+        nodes = count // part.node - 1
+        fewer = floor_binary(nodes, _DIGITS) * part.node
+        try:
+            if not fast_enough(fewer):
+                return count
+        except InfeasibleError:
+            return count
+        count = fewer
+    return count
 
 
 def _hours(workload: Workload, rates: Rates, speed: Speed) -> float:

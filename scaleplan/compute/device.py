@@ -37,7 +37,8 @@ class Calibration(NamedTuple):
     source: str
     time_factor: float = 1.0
     """Measured over estimated time of a step on a user's own cluster and software."""
-    error: float = 0.25
-    """How far off steps of dense models were: the 90th percentile of |estimated / measured - 1|."""
+    error: float = 0.3
+    """Nine in ten steps of dense models take between 1 / (1 + error) and 1 + error times the estimate. It is
+    exp(b) - 1, b the 90th percentile of |ln(estimated / measured)|."""
     expert_range: tuple[float, float] = (0.73, 1.82)
     """Mixtures of experts take between these multiples of the estimate: the printed range, a factor of 2.5 wide."""

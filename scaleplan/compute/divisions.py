@@ -2,7 +2,7 @@
 
 Their product is the number of accelerators, with
 
-    tensor     dividing heads, keys' heads, width and feed-forward width, within a node or rack
+    tensor     dividing heads, keys' heads, width and feed-forward width, and a node or rack
     pipeline   no stage empty, and the fullest with at most ``UNEVEN`` times the mean's layers
     context    a power of two that leaves ``LEAST_CHUNK`` tokens a rank, of sequences of ``LONG`` tokens or more
     expert     dividing the experts, within data times context
@@ -32,11 +32,6 @@ LEAST_CHUNK = 4_096
 MOST_SEQUENCES = 16
 MOST_CHUNKS = 12
 MOST_EMPTY = 2
-QUICK_PIPELINES = (1, 2, 4, 8, 16, 32, 64)
-QUICK_SEQUENCES = (1, 2)
-"""What a quick look takes of pipelines and micro-batches. Of tensor degrees it takes powers of two, with a pipeline of
-dense layers the two largest; of context degrees the two largest; of chunks one and the most; of expert degrees the
-largest, and the largest in a node."""
 
 
 class Asked(NamedTuple):
@@ -51,6 +46,15 @@ class Asked(NamedTuple):
     micro_batch: int | None = None
     interleave: int | None = None
     recompute: Recompute | None = None
+
+
+class Place(NamedTuple):
+    """How the accelerators are shared out; what else a layout has lies within that."""
+
+    tensor: int
+    pipeline: int
+    data: int
+    context: int
 
 
 class Degrees(NamedTuple):
@@ -174,80 +178,77 @@ def _nothing_divides(shape: Transformer, accelerators: int, sequences: int, aske
     )
 
 
-def divisions(
-    shape: Transformer, device: Device, accelerators: int, sequences: int, asked: Asked, *, quick: bool = False
-) -> Iterator[Degrees]:
+def divisions(shape: Transformer, device: Device, accelerators: int, sequences: int, asked: Asked) -> Iterator[Degrees]:
     """Every layout that divides, of those asked for."""
-    tensors = _tensors(shape, device, accelerators, asked, quick=quick)
-    for t in tensors:
-        for p in _pipelines(shape, accelerators // t, asked, quick=quick):
-            if quick and p > 1 and shape.experts is None and 2 * t < tensors[-1]:
-                continue
-            for c in _contexts(shape, accelerators // (t * p), asked, quick=quick):
+    for place in places(shape, device, accelerators, sequences, asked):
+        t, p, d, c = place
+        for b in micro_batches(sequences // d, asked):
+            for e in expert_ranks(shape, d * c, asked):
+                for v in interleaves(shape, p, sequences // (d * b), asked):
+                    yield Degrees(t, p, d, c, e, b, v)
+
+
+def places(shape: Transformer, device: Device, accelerators: int, sequences: int, asked: Asked) -> Iterator[Place]:
+    """Tensor, pipeline, data and context degrees."""
+    for t in _tensors(shape, device, accelerators, asked):
+        for p in _pipelines(shape, accelerators // t, asked):
+            for c in _contexts(shape, accelerators // (t * p), asked):
                 d = accelerators // (t * p * c)
-                if sequences % d or asked.data not in (None, d):
-                    continue
-                for b in _micro_batches(sequences // d, asked, quick=quick):
-                    m = sequences // (d * b)
-                    for e in _experts(shape, device, d * c, asked, quick=quick):
-                        for v in _interleaves(shape, p, m, asked, quick=quick):
-                            yield Degrees(t, p, d, c, e, b, v)
+                if sequences % d == 0 and asked.data in (None, d):
+                    yield Place(t, p, d, c)
 
 
-def _tensors(shape: Transformer, device: Device, accelerators: int, asked: Asked, *, quick: bool) -> list[int]:
-    if asked.tensor is not None:
-        return [asked.tensor] if accelerators % asked.tensor == 0 else []
-    keys = shape.kv_heads if shape.kv_heads > 1 else shape.heads  # a single head of keys is on every rank
-    sizes = (shape.heads, keys, shape.width, shape.feed_forward)
-    whole = [size for size in sizes if size % 1 == 0]  # of a family's mean shape they may be between whole numbers
-    fit = [t for t in divisors(accelerators) if t <= device.domain and not any(size % t for size in whole)]
-    return [t for t in fit if not t & (t - 1)] if quick else fit
-
-
-def _pipelines(shape: Transformer, ranks: int, asked: Asked, *, quick: bool) -> list[int]:
-    if asked.pipeline is not None:
-        return [asked.pipeline] if ranks % asked.pipeline == 0 else []
-    layers = shape.layers
-    fit = [p for p in divisors(ranks) if p <= layers]
-    fit = [p for p in fit if (n := stage_layers(layers, p)) * (p - 1) < layers and n * p <= UNEVEN * layers]
-    return [p for p in fit if p in QUICK_PIPELINES] if quick else fit
-
-
-def _contexts(shape: Transformer, ranks: int, asked: Asked, *, quick: bool) -> list[int]:
-    if asked.context is not None:
-        return [asked.context] if ranks % asked.context == 0 else []
-    if shape.context < LONG:
-        return [1]
-    most = shape.context / LEAST_CHUNK
-    fit = [c for c in divisors(ranks) if c <= most and not c & (c - 1) and shape.context % c == 0]
-    return fit[-2:] if quick else fit
-
-
-def _micro_batches(a_rank: int, asked: Asked, *, quick: bool) -> list[int]:
+def micro_batches(a_rank: int, asked: Asked) -> list[int]:
     """Sequences a micro-batch that divide those of a data-parallel rank."""
     if asked.micro_batch is not None:
         return [asked.micro_batch] if a_rank % asked.micro_batch == 0 else []
-    few = QUICK_SEQUENCES if quick else range(1, MOST_SEQUENCES + 1)
-    return [b for b in few if a_rank % b == 0]
+    return [b for b in range(1, MOST_SEQUENCES + 1) if a_rank % b == 0]
 
 
-def _experts(shape: Transformer, device: Device, room: int, asked: Asked, *, quick: bool) -> list[int]:
+def expert_ranks(shape: Transformer, room: int, asked: Asked) -> list[int]:
+    """Ranks that share the experts, of so many data- and context-parallel ones."""
     if shape.experts is None:
         return [1]
     if asked.expert is not None:
         return [asked.expert] if room % asked.expert == 0 else []
-    fit = [e for e in divisors(int(shape.experts.count)) if room % e == 0]
-    return sorted({max(e for e in fit if e <= device.domain), fit[-1]}) if quick else fit
+    return [e for e in divisors(int(shape.experts.count)) if room % e == 0]
 
 
-def _interleaves(shape: Transformer, p: int, m: int, asked: Asked, *, quick: bool) -> list[int]:
+def interleaves(shape: Transformer, p: int, m: int, asked: Asked) -> list[int]:
+    """Chunks of layers a stage, of p stages and m micro-batches; one first."""
     if asked.interleave is not None:
         fits = asked.interleave == 1 or (p > 1 and m % p == 0 and _chunks_fit(shape.layers, p, asked.interleave))
         return [asked.interleave] if fits else []
     if p == 1 or m % p:
         return [1]
-    fit = [v for v in range(1, MOST_CHUNKS + 1) if v == 1 or _chunks_fit(shape.layers, p, v)]
-    return sorted({1, fit[-1]}) if quick else fit
+    return [v for v in range(1, MOST_CHUNKS + 1) if v == 1 or _chunks_fit(shape.layers, p, v)]
+
+
+def _tensors(shape: Transformer, device: Device, accelerators: int, asked: Asked) -> list[int]:
+    if asked.tensor is not None:
+        return [asked.tensor] if accelerators % asked.tensor == 0 else []
+    keys = shape.kv_heads if shape.kv_heads > 1 else shape.heads  # a single head of keys is on every rank
+    sizes = (shape.heads, keys, shape.width, shape.feed_forward)
+    whole = [size for size in sizes if size % 1 == 0]  # of a family's mean shape they may be between whole numbers
+    room = min(device.domain, accelerators)  # a cluster within one node or rack may be of any size
+    return [t for t in divisors(accelerators) if room % t == 0 and not any(size % t for size in whole)]
+
+
+def _pipelines(shape: Transformer, ranks: int, asked: Asked) -> list[int]:
+    if asked.pipeline is not None:
+        return [asked.pipeline] if ranks % asked.pipeline == 0 else []
+    layers = shape.layers
+    fit = [p for p in divisors(ranks) if p <= layers]
+    return [p for p in fit if (n := stage_layers(layers, p)) * (p - 1) < layers and n * p <= UNEVEN * layers]
+
+
+def _contexts(shape: Transformer, ranks: int, asked: Asked) -> list[int]:
+    if asked.context is not None:
+        return [asked.context] if ranks % asked.context == 0 else []
+    if shape.context < LONG:
+        return [1]
+    most = shape.context / LEAST_CHUNK
+    return [c for c in divisors(ranks) if c <= most and not c & (c - 1) and shape.context % c == 0]
 
 
 def _chunks_fit(layers: Real, p: int, v: int) -> bool:

@@ -20,7 +20,7 @@ from enum import Enum
 from typing import NamedTuple, cast
 
 from scaleplan.compute.chinchilla_shape import ChinchillaShape
-from scaleplan.compute.layout import Recompute
+from scaleplan.compute.layout import SELECTIVE_OP_PRODUCTS, Recompute
 from scaleplan.compute.transformer import Transformer
 from scaleplan.errors import UsageError
 from scaleplan.ops import Real, all_true, lower
@@ -116,13 +116,10 @@ def _value(shape: Transformer, count: FlopCount, recompute: Recompute) -> Real:
     return ways[count]()
 
 
-SELECTIVE_OP_SHARE = 0.3
-"""Of a forward pass that per-operator policies repeat; our choice: every second matrix product and what is cheap."""
-
-
 def recomputed_flops_per_token(shape: Transformer, recompute: Recompute) -> Real:
     """FLOPs that the backward pass repeats [FLOP/token]; the output head is never computed again.
 
+    Per-operator policies repeat ``SELECTIVE_OP_PRODUCTS`` of the products with weights, and nothing of attention.
     Selective recomputation repeats one forward pass of the attention core, causal as everywhere here. Korthikanti et
     al. 2022 (arXiv 2205.05198, table 5) count 12 L a k s for it: their utilisation of the hardware over that of the
     model, 43.7 over 41.5 % at 22B, takes three passes over every pair of tokens.
@@ -132,8 +129,8 @@ def recomputed_flops_per_token(shape: Transformer, recompute: Recompute) -> Real
     causal = causal_attention_flops(shape)
     if recompute is Recompute.SELECTIVE:
         return causal
-    layers = 2 * (shape.params.matrices - shape.vocabulary * shape.width) + causal
-    return layers if recompute is Recompute.FULL else SELECTIVE_OP_SHARE * layers
+    products = 2 * (shape.params.matrices - shape.vocabulary * shape.width)
+    return products + causal if recompute is Recompute.FULL else SELECTIVE_OP_PRODUCTS * products
 
 
 def _hoffmann(shape: Transformer) -> Real:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from scaleplan.ops import Real, where
+from scaleplan.ops import Real, clip_low, where
 
 
 class Recompute(Enum):
@@ -15,9 +15,15 @@ class Recompute(Enum):
     SELECTIVE = "selective"
     """The attention core (Korthikanti et al. 2022, arXiv 2205.05198); nothing more where attention is fused."""
     SELECTIVE_OP = "selective_op"
-    """Cheap operators and a share of the matrix products, as PyTorch's per-operator policies do."""
+    """Cheap operators and ``SELECTIVE_OP_PRODUCTS`` of the matrix products, as PyTorch's per-operator policies do."""
     FULL = "full"
     """Every layer from its input."""
+
+
+SELECTIVE_OP_PRODUCTS = 0.5
+"""Of a layer's matrix products under ``Recompute.SELECTIVE_OP``: torchtitan's policy saves every second one and the
+attention's output, and computes the rest again (pytorch/torchtitan, activation checkpointing ``selective`` by ``op``).
+"""
 
 
 class Stack(NamedTuple):
@@ -60,6 +66,23 @@ class Layout(NamedTuple):
     def accelerators(self) -> Real:
         """How many it takes."""
         return self.tensor * self.pipeline * self.context * self.data
+
+
+def in_words(layout: Layout) -> str:
+    """A layout on one line; degrees of one are left out."""
+    names = ("tensor", "pipeline", "context", "data", "expert", "interleave")
+    parts = [f"{name} {degree:g}" for name in names if (degree := getattr(layout, name)) > 1]
+    parts += [f"ZeRO {layout.zero}", f"micro-batch {layout.micro_batch:g}"]
+    return ", ".join((*parts, f"recompute {layout.recompute.value}"))
+
+
+def expert_copies(layout: Layout) -> Real:
+    """Ranks that hold the same routed experts.
+
+    Experts are whole on a rank, and their ``expert`` ranks stand side by side among all that share a stage, tensor
+    ranks included; copies are ``expert`` apart (NVIDIA/Megatron-LM, ``expert-tensor-parallel-size`` 1).
+    """
+    return clip_low(layout.data * layout.context * layout.tensor / layout.expert, 1.0)
 
 
 def stage_layers(layers: Real, pipeline: Real, interleave: Real = 1) -> Real:

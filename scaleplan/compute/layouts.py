@@ -1,29 +1,42 @@
-"""The fastest layouts of a model on a cluster that fit its memory.
+"""A layout with its memory and time, and the fastest one that fits, found without numpy.
 
-Candidates are the layouts that divide (``divisions``), with stage 1 of ZeRO, and without a pipeline with stage 3 too:
-a pipeline has divided the weights already, and the two together are rare (our choice; asked for, they are looked at).
-Of those that differ in recomputation alone the one that recomputes least counts, since more only costs time, and of
-those that differ in interleaving alone the fastest. What is left is timed by ``step_time`` and sorted.
+``quick_best`` looks at every way to share out the accelerators (``divisions.places``) with small micro-batches. From
+the best ``CLIMBED`` of them it climbs, to more or fewer sequences a micro-batch, expert ranks and chunks of layers,
+while that is faster. Of layouts that differ in recomputation alone the one that recomputes least and fits is meant,
+since more only costs time. ``layout_search`` looks at everything instead; docs/decisions/0010-memory.md says how much
+faster its layouts are.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from scaleplan.compute.device import Calibration, Device
-from scaleplan.compute.divisions import Asked, Degrees, divisions, require_divisible
-from scaleplan.compute.layout import Layout, Recompute, Stack
-from scaleplan.compute.memory import FIT_SHARE, Memory, memory, short, usable
+from scaleplan.compute.divisions import (
+    Asked,
+    Degrees,
+    Place,
+    expert_ranks,
+    interleaves,
+    micro_batches,
+    places,
+    require_divisible,
+)
+from scaleplan.compute.layout import Layout, Recompute, Stack, in_words
+from scaleplan.compute.memory import FIT_SHARE, Memory, memory, short, usable, value_bytes_at
 from scaleplan.compute.step_time import StepTime, step_time
 from scaleplan.compute.transformer import Transformer
-from scaleplan.errors import InfeasibleError, Notice
+from scaleplan.errors import InfeasibleError
 
-MOST_ACCELERATORS = 2**20
-"""Beyond any cluster: where the search for one that is large enough ends."""
-
-
-MOST_ALIKE = 8
-"""Our choice: about as many ways as one layout can be interleaved, of which one is listed."""
+CLIMBED = 10
+CLIMBED_EXPERTS = 6
+"""Ways to share out the accelerators that are looked at closely, without experts and with them. Our choice: less finds
+layouts a tenth slower, with experts more takes long."""
+HOPELESS = 1.5
+"""Our choice: of these none that starts so many times slower than the best."""
+MANY = 4
+"""Our choice: sequences of a micro-batch without a pipeline to begin with."""
 
 
 class Task(NamedTuple):
@@ -50,85 +63,31 @@ class Candidate(NamedTuple):
     short: float
 
 
-class Found(NamedTuple):
-    """The layouts that fit, fastest first, of ``tried`` that divide; ``nearest`` lacks the least where none fits."""
-
-    best: tuple[Candidate, ...]
-    fitting: int
-    tried: int
-    nearest: Candidate | None
-
-
-class Laid(NamedTuple):
-    """An answer: what was asked, of which model, and what was found."""
-
-    model: str
-    task: Task
-    asked: Asked
-    found: Found
-    warnings: tuple[Notice, ...]
-
-
-def search(task: Task, asked: Asked | None = None, *, top: int = 10) -> Found:
-    """The fastest layouts, all that divide looked at, by numpy.
-
-    Args:
-        task: what is to be laid out.
-        asked: degrees that are given; all are searched where left out.
-        top: how many layouts.
-    """
-    asked = asked or Asked()
-    rows = list(divisions(task.shape, task.device, task.accelerators, task.sequences, asked))
-    ranked: list[_Ranked] = []
-    least: list[_Ranked] = []
-    tried = fitting = 0
-    for zero in _zeros(asked):
-        some = [row for row in rows if _zero_makes_sense(row, zero, asked)]
-        if some:
-            fits, lacks, count = _evaluate(task, some, zero, _recomputations(asked, task.stack), top)
-            ranked += fits
-            least += lacks
-            tried, fitting = tried + len(some), fitting + count
-    best = tuple(candidate(task, layout) for layout in _distinct(sorted(ranked, key=_order))[:top])
-    nearest = min(least, key=_order) if least and not best else None
-    return Found(best, fitting, tried, None if nearest is None else candidate(task, nearest.layout))
-
-
 def quick_best(task: Task) -> Candidate:
-    """The fastest of fewer layouts, without numpy: what ``search`` finds wherever that is among them.
-
-    Tensor degrees and pipelines are powers of two, micro-batches one or two sequences (``divisions``, quick); where
-    none of these fits, every layout with micro-batches of one that is not interleaved.
+    """The fastest layout that fits, by a short look and without numpy.
 
     Raises:
         UsageError: no layout divides.
         InfeasibleError: none fits, and by how much.
     """
-    few, more = Asked(), Asked(interleave=1, micro_batch=1)
-    best = _quick(task, few, quick=True) or _quick(task, more, quick=False)
+    best = _Look(task).best()
     if best is not None:
         return best
-    require_divisible(task.shape, task.device, task.accelerators, task.sequences, few)
-    nearest = search(task).nearest
-    assert nearest is not None  # what divides and does not fit lacks something
-    raise InfeasibleError(lacking(task, nearest))
+    require_divisible(task.shape, task.device, task.accelerators, task.sequences, Asked())
+    raise InfeasibleError(lacking(task, _least(task)))
 
 
-def candidate(task: Task, layout: Layout) -> Candidate:
-    """One layout with its memory and time."""
-    needed = memory(task.shape, layout, task.sequences / (layout.data * layout.micro_batch))
+def candidate(task: Task, layout: Layout, needed: Memory | None = None) -> Candidate:
+    """One layout with its memory, where that is not known yet, and time."""
+    needed = needed or task_memory(task, layout)
     time = step_time(task.shape, layout, task.device, task.calibration, task.sequences)
     return Candidate(layout, needed, time, float(short(needed, task.device, task.fill)))
 
 
-def enough_accelerators(task: Task, asked: Asked | None = None) -> int | None:
-    """The least of 2, 4, 8, ... times the accelerators on which something fits; ``None`` where nothing does."""
-    more = 2 * task.accelerators
-    while more <= MOST_ACCELERATORS:
-        if search(task._replace(accelerators=more), asked, top=1).best:
-            return more
-        more *= 2
-    return None
+def task_memory(task: Task, layout: Layout) -> Memory:
+    """What a layout takes of each accelerator."""
+    each = task.sequences / (layout.data * layout.micro_batch)
+    return memory(task.shape, layout, each, value_bytes=value_bytes_at(task.device.precision))
 
 
 def lacking(task: Task, nearest: Candidate) -> str:
@@ -141,113 +100,127 @@ def lacking(task: Task, nearest: Candidate) -> str:
     )
 
 
-def in_words(layout: Layout) -> str:
-    """A layout for a message, what is at one left out."""
-    degrees = {name: getattr(layout, name) for name in ("tensor", "pipeline", "context", "data", "expert")}
-    parts = [f"{name} {degree:g}" for name, degree in degrees.items() if degree > 1]
-    parts += [f"ZeRO {layout.zero}", f"micro-batch {layout.micro_batch:g}"]
-    return ", ".join((*parts, f"recompute {layout.recompute.value}"))
+def zeros(place: Place | Degrees) -> tuple[int, ...]:
+    """Stages of ZeRO that are looked at: 1, and without a pipeline 3 too.
+
+    A pipeline has divided the weights already, and the two together are rare: our choice.
+    """
+    return (1, 3) if place.pipeline == 1 and place.data * place.context > 1 else (1,)
 
 
-class _Ranked(NamedTuple):
-    """A layout by its seconds, or by the bytes it lacks; then by the memory it takes."""
-
-    rank: float
-    total: float
-    layout: Layout
+def recomputations(stack: Stack) -> tuple[Recompute, ...]:
+    """Ways to recompute, the cheapest first; with fused attention the selective one saves nothing."""
+    every = (Recompute.NONE, Recompute.SELECTIVE, Recompute.SELECTIVE_OP, Recompute.FULL)
+    return tuple(each for each in every if not (stack.flash and each is Recompute.SELECTIVE))
 
 
-def _distinct(ranked: list[_Ranked]) -> list[Layout]:
-    """The layouts, of those that differ in interleaving alone only the first."""
-    kept: dict[Layout, Layout] = {}
-    for each in ranked:
-        kept.setdefault(each.layout._replace(interleave=1), each.layout)
-    return list(kept.values())
+class _Look:
+    """Layouts of one task, each evaluated once."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._known: dict[tuple[Degrees, int], Candidate | None] = {}
+
+    def best(self) -> Candidate | None:
+        """The fastest that the fastest few ways to share out the accelerators lead to."""
+        shape, device, _, accelerators, sequences, *_ = self.task
+        starts = [self.start(place) for place in places(shape, device, accelerators, sequences, Asked())]
+        found = sorted((each for each in starts if each is not None), key=_speed)
+        few = found[: CLIMBED if shape.experts is None else CLIMBED_EXPERTS]
+        close = [start for start in few if start.time.seconds < HOPELESS * found[0].time.seconds]
+        return min((self.climb(start) for start in close), key=_speed, default=None)
+
+    def start(self, place: Place) -> Candidate | None:
+        """The fastest of few, with one chunk where more make it compute again; ``None`` at once where nothing fits."""
+        limit = usable(self.task.device, self.task.fill)
+        if all(task_memory(self.task, layout).total > limit for layout in _smallest(self.task, place)):
+            return None
+        found: list[Candidate | None] = []
+        for row in self.first(place):
+            for zero in zeros(place):
+                best = self.at(row, zero)
+                found.append(best)
+                if row.interleave > 1 and (best is None or best.layout.recompute is not Recompute.NONE):
+                    found.append(self.at(row._replace(interleave=1), zero))
+        return min((each for each in found if each is not None), key=_speed, default=None)
+
+    def first(self, place: Place) -> Iterator[Degrees]:
+        """Micro-batches of one, without a pipeline also of more; experts shared in a node, or by the most; most chunks.
+
+        Stage 3 of ZeRO gathers weights for every micro-batch, which takes too long for small ones.
+        """
+        shape, (t, p, d, c) = self.task.shape, place
+        ranks = expert_ranks(shape, d * c, Asked())
+        near = max(e for e in ranks if e <= self.task.device.domain)
+        chunks = interleaves(shape, p, self.task.sequences // d, Asked())
+        few = [b for b in micro_batches(self.task.sequences // d, Asked()) if b <= MANY] if p == 1 else [1]
+        for e in sorted({near, ranks[-1]}):
+            for b in sorted({1, few[-1]}):
+                yield Degrees(t, p, d, c, e, b, chunks[-1])
+
+    def climb(self, best: Candidate) -> Candidate:
+        """The fastest that steps from one neighbour to a faster one lead to."""
+        while True:
+            row = Degrees(*(getattr(best.layout, name) for name in Degrees._fields))
+            found = [self.at(near, zero) for near in self._neighbours(row) for zero in zeros(row)]
+            better = min((each for each in found if each is not None), key=_speed, default=best)
+            if _speed(better) >= _speed(best):
+                return best
+            best = better
+
+    def at(self, row: Degrees, zero: int) -> Candidate | None:
+        """The layout of least recomputation that fits."""
+        key = (row, zero)
+        if key not in self._known:
+            self._known[key] = self._lightest(row, zero)
+        return self._known[key]
+
+    def _lightest(self, row: Degrees, zero: int) -> Candidate | None:
+        least, *others, most = recomputations(self.task.stack)
+        found = self._fitting(row, zero, least)
+        if found is None and (last := self._fitting(row, zero, most)) is not None:
+            found = next((one for each in others if (one := self._fitting(row, zero, each)) is not None), last)
+        return None if found is None else candidate(self.task, *found)
+
+    def _fitting(self, row: Degrees, zero: int, recompute: Recompute) -> tuple[Layout, Memory] | None:
+        layout = Layout(**row._asdict(), zero=zero, recompute=recompute, stack=self.task.stack)
+        needed = task_memory(self.task, layout)
+        return (layout, needed) if needed.total <= usable(self.task.device, self.task.fill) else None
+
+    def _neighbours(self, row: Degrees) -> Iterator[Degrees]:
+        """One step up or down in every degree that the accelerators' shares leave free."""
+        shape, sequences = self.task.shape, self.task.sequences
+        for b in _beside(micro_batches(sequences // row.data, Asked()), row.micro_batch, 2):
+            chunks = interleaves(shape, row.pipeline, sequences // (row.data * b), Asked())
+            for v in {max(v for v in chunks if v <= row.interleave), chunks[-1]}:
+                yield row._replace(micro_batch=b, interleave=v)
+        for e in _beside(expert_ranks(shape, row.data * row.context, Asked()), row.expert, 2):
+            yield row._replace(expert=e)
+        chunks = interleaves(shape, row.pipeline, sequences // (row.data * row.micro_batch), Asked())
+        for v in chunks:
+            yield row._replace(interleave=v)
 
 
-def _order(each: _Ranked) -> tuple[float, float]:
-    return each.rank, each.total
-
-
-def _quick(task: Task, asked: Asked, *, quick: bool) -> Candidate | None:
-    best: Candidate | None = None
-    for row in divisions(task.shape, task.device, task.accelerators, task.sequences, asked, quick=quick):
-        for zero in _zeros(asked):
-            found = _lightest(task, row, zero) if _zero_makes_sense(row, zero, asked) else None
-            if found is not None and (best is None or _speed(found) < _speed(best)):
-                best = found
-    return best
+def _beside(values: list[int], value: int, steps: int = 1) -> list[int]:
+    """The values before and after one of them, so many each way."""
+    i = values.index(value)
+    return values[max(0, i - steps) : i] + values[i + 1 : i + 1 + steps]
 
 
 def _speed(found: Candidate) -> tuple[float, float]:
     return float(found.time.seconds), float(found.memory.total)
 
 
-def _zeros(asked: Asked) -> tuple[int, ...]:
-    return (1, 3) if asked.zero is None else (asked.zero,)
+def _least(task: Task) -> Candidate:
+    """The layout that takes the least memory."""
+    shared = places(task.shape, task.device, task.accelerators, task.sequences, Asked())
+    every = (layout for place in shared for layout in _smallest(task, place))
+    return candidate(task, min(every, key=lambda layout: float(task_memory(task, layout).total)))
 
 
-def _zero_makes_sense(row: Degrees, zero: int, asked: Asked) -> bool:
-    return asked.zero is not None or zero < 3 or (row.pipeline == 1 and row.data * row.context > 1)
-
-
-def _recomputations(asked: Asked, stack: Stack) -> tuple[Recompute, ...]:
-    """Ways to recompute, the cheapest first; with fused attention the selective one saves nothing."""
-    if asked.recompute is not None:
-        return (asked.recompute,)
-    every = (Recompute.NONE, Recompute.SELECTIVE, Recompute.SELECTIVE_OP, Recompute.FULL)
-    return tuple(each for each in every if not (stack.flash and each is Recompute.SELECTIVE))
-
-
-def _layout(row: Degrees, zero: int, recompute: Recompute, stack: Stack) -> Layout:
-    return Layout(**row._asdict(), zero=zero, recompute=recompute, stack=stack)
-
-
-def _lightest(task: Task, row: Degrees, zero: int) -> Candidate | None:
-    """The layout that fits with the least recomputation."""
-    for recompute in _recomputations(Asked(), task.stack):
-        layout = _layout(row, zero, recompute, task.stack)
-        needed = memory(task.shape, layout, task.sequences / (row.data * row.micro_batch))
-        if needed.total <= usable(task.device, task.fill):
-            return candidate(task, layout)
-    return None
-
-
-def _evaluate(
-    task: Task, rows: list[Degrees], zero: int, recomputations: tuple[Recompute, ...], top: int
-) -> tuple[list[_Ranked], list[_Ranked], int]:
-    """The fastest of all rows at one stage of ZeRO, the one that lacks least, and how many fit."""
-    import numpy as np
-
-    left: Any = np.array(rows, dtype=np.float64)
-    ranked: list[_Ranked] = []
-    least: list[_Ranked] = []
-    fitting = 0
-    for recompute in recomputations:
-        totals: Any = memory(task.shape, *_columns(task, left, zero, recompute)).total
-        fits = totals <= usable(task.device, task.fill)
-        if fits.any():
-            some, total = left[fits], totals[fits]
-            layout, _ = _columns(task, some, zero, recompute)
-            seconds: Any = step_time(task.shape, layout, task.device, task.calibration, task.sequences).seconds
-            first = np.lexsort((total, seconds))[: top * MOST_ALIKE]
-            ranked += [_pick(some, i, seconds, total, zero, recompute, task.stack) for i in first]
-            fitting += len(some)
-        left, totals = left[~fits], totals[~fits]
-        if not len(left):
-            break
-        i = int(totals.argmin())
-        least.append(_pick(left, i, totals, totals, zero, recompute, task.stack))
-    return ranked, least, fitting
-
-
-def _columns(task: Task, rows: Any, zero: int, recompute: Recompute) -> tuple[Layout, Any]:
-    """Rows of degrees as one layout of arrays, and the micro-batches of a data-parallel rank."""
-    degrees = dict(zip(Degrees._fields, rows.T, strict=True))
-    layout = Layout(**degrees, zero=zero, recompute=recompute, stack=task.stack)
-    return layout, task.sequences / (layout.data * layout.micro_batch)
-
-
-def _pick(rows: Any, i: int, rank: Any, total: Any, zero: int, recompute: Recompute, stack: Stack) -> _Ranked:
-    row = Degrees(*(int(n) for n in rows[i]))
-    return _Ranked(float(rank[i]), float(total[i]), _layout(row, zero, recompute, stack))
+def _smallest(task: Task, place: Place) -> list[Layout]:
+    """All computed again, one chunk, one sequence, experts shared by most: at each stage of ZeRO the least memory."""
+    t, p, d, c = place
+    row = Degrees(t, p, d, c, expert_ranks(task.shape, d * c, Asked())[-1], 1, 1)
+    full = Recompute.FULL
+    return [Layout(**row._asdict(), zero=zero, recompute=full, stack=task.stack) for zero in zeros(place)]

@@ -18,7 +18,11 @@ queries, gates and experts), bytes a token on t tensor-parallel ranks; their 34 
     (2 + 3) a s / t             softmax; its dropout; nothing where attention is fused (Dao et al. 2022, 2205.14135)
 
 Pipeline: stage 1 holds p micro-batches of its layers, interleaved p (1 + (p - 1) / (p v)); the last one, and logits.
-The worse of the two counts. docs/decisions/0010-memory.md has the constants, what they were fitted on, and the errors.
+The worse of the two counts.
+
+Training in 32 bits (fp32, tf32) keeps weights and activations of 4 bytes and no master copy besides: 8 P of Adam.
+Training in 8 or 4 bits keeps weights and activations in 16: only operands of products are narrow, cast when needed.
+docs/decisions/0010-memory.md has the constants, what they were fitted on, and the errors.
 """
 
 from __future__ import annotations
@@ -26,14 +30,20 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scaleplan.compute.device import Device
-from scaleplan.compute.layout import Layout, Recompute, stage_layers
+from scaleplan.compute.layout import Layout, Recompute, expert_copies, stage_layers
 from scaleplan.compute.transformer import Transformer
 from scaleplan.ops import Real, clip_low, lower, where
 
-WEIGHT_BYTES = 2
-"""Of a weight in 16 bits, which 8-bit training keeps too; also of a stored activation and of a gathered weight."""
-OPTIMIZER_BYTES = 12
-"""Adam: master weight, momentum and variance in FP32 (Rajbhandari et al. 2020, K = 12)."""
+VALUE_BYTES = 2
+"""Of a weight and a stored activation in 16 bits, which training in 8 and in 4 bits keeps too."""
+WIDE_BYTES = 4
+"""The same where a model trains in 32 bits."""
+WIDE = ("fp32", "tf32")
+"""Precisions with values of 32 bits; tf32 rounds them inside products only (NVIDIA, A100 whitepaper, 2020)."""
+MOMENT_BYTES = 8
+MASTER_BYTES = 4
+"""Adam: momentum and variance in FP32, and a master weight where weights are narrower (Rajbhandari et al. 2020, sec.
+3.1: K = 12)."""
 GATHERED_LAYERS = 3
 """At stage 3: the layer that computes, the next one, and the first one's gradients before they are scattered; our
 choice after the prefetch of fully sharded data parallelism (Zhao et al. 2023, sec. 3.3.2)."""
@@ -61,14 +71,41 @@ class Memory(NamedTuple):
     overhead: Real
     total: Real
 
-    @property
-    def static(self) -> Real:
-        """Weights, gradients and optimizer."""
-        return self.weights + self.gradients + self.optimizer
+
+class _Bytes(NamedTuple):
+    """Of a weight or activation, of what Adam keeps of a weight, of a gradient between steps, and of a logit."""
+
+    value: int
+    optimizer: int
+    gradient: int
+    logit: float
+
+
+class _Common(NamedTuple):
+    """What the stages share: ``sizes``, parameters of ``vectors``, and bytes a token.
+
+    ``kept`` is that of a layer, ``working`` of the one whose backward pass is under way, ``logits`` of the head.
+    """
+
+    sizes: _Bytes
+    vectors: Real
+    kept: Real
+    working: Real
+    logits: Real
+
+
+def value_bytes_at(precision: str) -> int:
+    """Bytes of a weight and of a stored activation in training at a precision."""
+    return WIDE_BYTES if precision in WIDE else VALUE_BYTES
 
 
 def memory(
-    shape: Transformer, layout: Layout, micro_batches: Real | None = None, *, logit_bytes: float = LOGITS_BYTES
+    shape: Transformer,
+    layout: Layout,
+    micro_batches: Real | None = None,
+    *,
+    value_bytes: int = VALUE_BYTES,
+    logit_bytes: float = LOGITS_BYTES,
 ) -> Memory:
     """Memory that a layout takes of each accelerator, on the worse of the first and last pipeline stages.
 
@@ -76,10 +113,16 @@ def memory(
         shape: the transformer, its ``context`` that of the training sequences.
         layout: how it lies; degrees and ``micro_batch`` may be arrays.
         micro_batches: of a data-parallel rank in a step, where fewer than the pipeline could hold; many if ``None``.
-        logit_bytes: of each logit, ``FUSED_LOGITS_BYTES`` where the loss is fused.
+        value_bytes: of each weight and activation, as ``value_bytes_at`` a precision.
+        logit_bytes: of each logit, which are in 32 bits anyway; ``FUSED_LOGITS_BYTES`` where the loss is fused.
     """
-    first = _stage(shape, layout, micro_batches, logit_bytes, first=True)
-    last = _stage(shape, layout, micro_batches, logit_bytes, first=False)
+    wide = value_bytes >= WIDE_BYTES
+    optimizer = MOMENT_BYTES + (0 if wide else MASTER_BYTES)
+    gradient = max(layout.stack.gradient_bytes, value_bytes)
+    sizes = _Bytes(value_bytes, optimizer, gradient, logit_bytes)
+    common = _Common(sizes, _vectors(shape), *_activations(shape, layout), _logits(shape, layout, sizes))
+    first = _stage(shape, layout, micro_batches, common, first=True)
+    last = _stage(shape, layout, micro_batches, common, first=False)
     worse = last.total > first.total
     return Memory(*(where(worse, b, a) for a, b in zip(first, last, strict=True)))
 
@@ -94,69 +137,72 @@ def short(needed: Memory, device: Device, fill: float = FIT_SHARE) -> Real:
     return clip_low(needed.total - usable(device, fill), 0.0)
 
 
-def _stage(
-    shape: Transformer, layout: Layout, micro_batches: Real | None, logit_bytes: float, *, first: bool
-) -> Memory:
-    p, v = layout.pipeline, layout.interleave
+def _stage(shape: Transformer, layout: Layout, micro_batches: Real | None, common: _Common, *, first: bool) -> Memory:
+    p, v, sizes = layout.pipeline, layout.interleave, common.sizes
     alone = p <= 1
     has_head = 0.0 * p + (where(alone, 1.0, 0.0) if first else 1.0)
     layers = stage_layers(shape.layers, p, v)
-    weights, gradients, optimizer = _static(shape, layout, layers, first=first, has_head=has_head)
+    weights, gradients, optimizer = _static(shape, layout, layers, common, first=first, has_head=has_head)
     held = where(v > 1, p + (p - 1) / v, p) if first else ((v - 1) * p + 1) / v
     if micro_batches is not None:
         held = lower(held, micro_batches)
     tokens = layout.micro_batch * shape.context / layout.context
-    activations = tokens * _activations(shape, layout, held * layers)
-    logits = has_head * tokens * _logits(shape, layout, logit_bytes)
-    overhead = FIXED_OVERHEAD + FRAGMENTATION * (activations + logits) + _widened(layout, optimizer)
+    # What a layer keeps is counted in values of 16 bits below: masks and the router's scores, small, widen with them.
+    activations = tokens * sizes.value / VALUE_BYTES * (held * layers * common.kept + common.working)
+    logits = has_head * tokens * common.logits
+    overhead = FIXED_OVERHEAD + FRAGMENTATION * (activations + logits) + _widened(sizes, optimizer)
     total = weights + gradients + optimizer + activations + logits + overhead
     return Memory(weights, gradients, optimizer, activations, logits, overhead, total)
 
 
-def _widened(layout: Layout, optimizer: Real) -> Real:
+def _widened(sizes: _Bytes, optimizer: Real) -> Real:
     """The FP32 copy of 16-bit gradients that Adam updates its own shard with [bytes]."""
-    return 4 / OPTIMIZER_BYTES * optimizer if layout.stack.gradient_bytes < 4 else 0.0
+    return 4 / sizes.optimizer * optimizer if sizes.gradient < 4 else 0.0
 
 
 def _static(
-    shape: Transformer, layout: Layout, layers: Real, *, first: bool, has_head: Real
+    shape: Transformer, layout: Layout, layers: Real, common: _Common, *, first: bool, has_head: Real
 ) -> tuple[Real, Real, Real]:
     """Weights, gradients and optimizer of a stage [bytes]."""
-    common, routed = _parameters(shape, layout, layers, first=first)
+    sizes = common.sizes
+    everywhere, routed = _parameters(shape, layout, layers, common.vectors, first=first)
     shards = layout.data * layout.context
-    routed_shards = clip_low(shards * layout.tensor / layout.expert, 1.0)
-    g, zero = layout.stack.gradient_bytes, layout.zero
-    parted = common / shards + routed / routed_shards
-    whole = common + routed
-    gradients = g * (parted if zero >= 2 else whole)
-    optimizer = OPTIMIZER_BYTES * (parted if zero >= 1 else whole)
+    zero, wide = layout.zero, sizes.value >= WIDE_BYTES
+    parted = everywhere / shards + routed / expert_copies(layout)
+    whole = everywhere + routed
+    gradients = sizes.gradient * (parted if zero >= 2 else whole)
+    optimizer = sizes.optimizer * (parted if zero >= 1 else whole)
     if zero < 3:
-        return WEIGHT_BYTES * whole, gradients, optimizer
-    # A 4-byte gradient goes with an FP32 shard that is weight and master in one.
-    kept = WEIGHT_BYTES * parted if g < 4 else 0.0 * parted
+        return sizes.value * whole, gradients, optimizer
+    # A 4-byte gradient of a 16-bit weight goes with an FP32 shard that is weight and master in one.
+    kept = sizes.value * parted if wide or sizes.gradient < 4 else 0.0 * parted
     at_a_time = lower(GATHERED_LAYERS, 2 * layers)
     gathered = at_a_time * whole_layer(shape, layout) + has_head * shape.vocabulary * shape.width / layout.tensor
-    return kept + where(shards > 1, WEIGHT_BYTES * gathered, 0.0), gradients, optimizer
+    return kept + where(shards > 1, sizes.value * gathered, 0.0), gradients, optimizer
 
 
-def _parameters(shape: Transformer, layout: Layout, layers: Real, *, first: bool) -> tuple[Real, Real]:
+def _vectors(shape: Transformer) -> Real:
+    """Parameters that are not in the layers' matrices nor the vocabulary's, and are not divided by ``tensor``."""
+    moe, matrix = shape.experts, shape.vocabulary * shape.width
+    rest = shape.params.total - shape.layers * shape.attention_layer - matrix * (1 if shape.tied else 2)
+    if moe is None:
+        return rest - shape.layers * shape.dense_ffn_layer
+    with_experts = (moe.count + moe.shared) * shape.expert_ffn + moe.count * shape.width
+    return rest - moe.dense_layers * shape.dense_ffn_layer - (shape.layers - moe.dense_layers) * with_experts
+
+
+def _parameters(shape: Transformer, layout: Layout, layers: Real, vectors: Real, *, first: bool) -> tuple[Real, Real]:
     """Parameters of a rank of a stage: those on every data-parallel rank, and those of its routed experts.
 
-    Of the layers those with experts come first to the fullest stage. Vectors are not divided by ``tensor``.
+    Of the layers those with experts come first to the fullest stage.
     """
     t, moe, matrix = layout.tensor, shape.experts, shape.vocabulary * shape.width
     sparse = 0.0 * layers if moe is None else lower(layers, shape.layers - moe.dense_layers)
     common = layers * shape.attention_layer / t + (layers - sparse) * shape.dense_ffn_layer / t
-    vectors = shape.params.total - shape.layers * shape.attention_layer - matrix * (1 if shape.tied else 2)
     routed: Real = 0.0 * layers
-    if moe is None:
-        vectors = vectors - shape.layers * shape.dense_ffn_layer
-    else:
+    if moe is not None:
         everywhere = moe.shared * shape.expert_ffn / t + moe.count * shape.width
         common, routed = common + sparse * everywhere, sparse * moe.count * shape.expert_ffn / layout.expert
-        with_experts = (moe.count + moe.shared) * shape.expert_ffn + moe.count * shape.width
-        vectors = vectors - moe.dense_layers * shape.dense_ffn_layer
-        vectors = vectors - (shape.layers - moe.dense_layers) * with_experts
     alone = 0.0 if shape.tied or not first else 1.0
     ends = where(layout.pipeline > 1, 1.0, 1.0 + alone) * matrix / t
     return common + vectors * layers / shape.layers + ends, routed
@@ -171,13 +217,14 @@ def whole_layer(shape: Transformer, layout: Layout) -> Real:
     return shared + moe.count * shape.expert_ffn / layout.expert
 
 
-def _activations(shape: Transformer, layout: Layout, kept_layers: Real) -> Real:
-    """Bytes a token of what is kept of ``kept_layers`` layers, and of the one whose backward pass is under way."""
-    everything, kept = _layer_bytes(shape, layout, Recompute.NONE), _layer_bytes(shape, layout, layout.recompute)
+def _activations(shape: Transformer, layout: Layout) -> tuple[Real, Real]:
+    """Bytes a token of what is kept of a layer, and of what the one has besides whose backward pass is under way."""
+    kept = _layer_bytes(shape, layout, layout.recompute)
+    everything = kept if layout.recompute is Recompute.NONE else _layer_bytes(shape, layout, Recompute.NONE)
     inner, _ = _feed_forward(shape, layout)
     # Gradients of the feed-forward part, and its input with its gradient, gathered from all tensor-parallel ranks.
     working = inner + 4 * shape.width
-    return kept_layers * kept + (everything - kept) + working
+    return kept, (everything - kept) + working
 
 
 def _layer_bytes(shape: Transformer, layout: Layout, recompute: Recompute) -> Real:
@@ -228,7 +275,7 @@ def _feed_forward(shape: Transformer, layout: Layout) -> tuple[Real, Real]:
     return routed / spread + a_value * shared, kept
 
 
-def _logits(shape: Transformer, layout: Layout, logit_bytes: float) -> Real:
+def _logits(shape: Transformer, layout: Layout, sizes: _Bytes) -> Real:
     """Bytes a token of logits with their gradients, and of the last norm's and the head's inputs."""
     spread = layout.tensor if layout.sequence_parallel else 1
-    return logit_bytes * shape.vocabulary / layout.tensor + 4 * shape.width / spread
+    return sizes.logit * shape.vocabulary / layout.tensor + 2 * sizes.value * shape.width / spread

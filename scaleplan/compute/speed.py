@@ -1,23 +1,51 @@
-"""How fast a cluster trains a model, estimated: the fastest layout that fits, by the step-time model."""
+"""How fast a cluster trains a model, estimated: the fastest layout that fits, by the step-time model.
+
+A number of accelerators that divides badly, or too many for the batch, is slower than fewer of them would be; then the
+run takes as many as are fastest, and the others stand idle and are paid for.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 from scaleplan import units
 from scaleplan.compute.bill import Span
-from scaleplan.compute.costing import Speed
+from scaleplan.compute.costing import Speed, floor_binary
 from scaleplan.compute.device import Calibration, Device
-from scaleplan.compute.divisions import shared_sequences
-from scaleplan.compute.layouts import Task, quick_best
+from scaleplan.compute.divisions import odd_part, shared_sequences
+from scaleplan.compute.layouts import Candidate, Task, quick_best
 from scaleplan.compute.transformer import Transformer
-from scaleplan.errors import Notice
+from scaleplan.errors import InfeasibleError, Notice, UsageError
 
 _MUCH_MOVED = 0.001
+"""Of a batch: less is not worth a word."""
+_MUCH_IDLE = 0.25
+"""Our choice: the bubble of a pipeline in published layouts is below a fifth of a step."""
+_DIGITS = 5
+"""Our choice: numbers of nodes of no more binary digits before their zeros divide well enough."""
 _EXPERTS = (
     "the steps of a mixture of experts are known within a factor of 2.5 only, and runs with transfers hidden as "
     "DeepSeek-V3's were are faster than the estimate; calibrate with measured steps, or give the utilisation."
 )
-_MUCH_IDLE = 0.25
-"""Our choice: the bubble of a pipeline in published layouts is below a fifth of a step."""
+
+
+class Batch(NamedTuple):
+    """Tokens of a step; one that was ``given`` moves by little only to be shared."""
+
+    tokens: float
+    given: bool
+
+
+class _Found(NamedTuple):
+    used: int
+    sequences: int
+    best: Candidate
+
+    @property
+    def rate(self) -> float:
+        """Sequences a second."""
+        return self.sequences / float(self.best.time.seconds)
 
 
 def estimated_speed(
@@ -25,10 +53,9 @@ def estimated_speed(
     params: float,
     device: Device,
     calibration: Calibration,
-    batch_tokens: float,
+    batch: Batch,
     accelerators: int,
-    *,
-    batch_given: bool = False,
+    node: int,
 ) -> Speed:
     """The speed of a model on so many accelerators in the fastest layout that fits.
 
@@ -37,44 +64,87 @@ def estimated_speed(
         params: the parameters that a token passes, which the utilisation counts six times a token.
         device: one accelerator.
         calibration: what was fitted to measured steps on it.
-        batch_tokens: of a step; so many whole sequences near it are taken as the accelerators can share.
-        accelerators: how many.
-        batch_given: whether the batch was given, and may move by little only.
+        batch: of a step; so many whole sequences near it are taken as the accelerators can share.
+        accelerators: how many there are, and are paid for.
+        node: how many are a node.
 
     Raises:
         InfeasibleError: the model fits in no layout.
+        UsageError: no layout divides.
     """
-    sequences = shared_sequences(batch_tokens / float(shape.context), accelerators, given=batch_given)
-    best = quick_best(Task(shape, device, calibration, accelerators, sequences))
-    tokens = sequences * float(shape.context)
-    time = best.time
+
+    def on(used: int) -> _Found:
+        sequences = shared_sequences(batch.tokens / float(shape.context), used, given=batch.given)
+        return _Found(used, sequences, quick_best(Task(shape, device, calibration, used, sequences)))
+
+    found = _fastest(on, accelerators, node)
+    tokens, time = found.sequences * float(shape.context), found.best.time
     step = Span(float(time.low), float(time.seconds), float(time.high))
     each = Span(*(tokens / (seconds * accelerators) for seconds in (step.high, step.value, step.low)))
-    idle = float(time.bubble) / float(time.seconds)
-    notices = [_small_batch(idle, tokens, accelerators)] if idle > _MUCH_IDLE else []
-    if batch_given and abs(tokens / batch_tokens - 1) > _MUCH_MOVED:
-        notices.append(_batch_rounded(batch_tokens, sequences, int(shape.context)))
-    if shape.experts is not None:
-        notices.append(Notice("experts", _EXPERTS))
+    notices = _notices(found, accelerators, tokens, batch)
     return Speed(
         tokens_per_second=each,
         mfu=each.times(6 * params / device.peak),
-        layout=best.layout,
+        layout=found.best.layout,
         step_seconds=step,
         batch_tokens=tokens,
-        warnings=tuple(notices),
+        warnings=tuple(notices if shape.experts is None else (*notices, Notice("experts", _EXPERTS))),
     )
 
 
-def _batch_rounded(wanted: float, sequences: int, context: int) -> Notice:
-    taken = sequences * context
-    text = f"a batch of {wanted:,.0f} tokens is shared as {sequences:,} sequences of {context:,}, {taken:,} tokens."
-    return Notice("batch_rounded", text)
+def _fastest(on: Callable[[int], _Found], accelerators: int, node: int) -> _Found:
+    """The cluster, or a part of it where the whole divides badly or waits much."""
+    misfit: InfeasibleError | UsageError | None = None
+    found: list[_Found] = []
+    for used in (accelerators, *_parts(accelerators, node)):
+        try:
+            found.append(on(used))
+        except (InfeasibleError, UsageError) as error:
+            misfit = misfit or error
+        whole = found[0] if found else None
+        # The parts are looked at only where there is reason to.
+        if used == accelerators and whole is not None and _divides(accelerators, node) and _idle(whole) <= _MUCH_IDLE:
+            return whole
+    if not found:
+        assert misfit is not None
+        raise misfit
+    return max(found, key=lambda each: (each.rate, -each.used))
 
 
-def _small_batch(idle: float, tokens: float, accelerators: int) -> Notice:
-    text = (
-        f"{idle:.0%} of a step the pipeline waits: {units.count(tokens)} tokens a step are few for {accelerators:,} "
-        "accelerators; fewer of them, or a larger batch (--batch), cost less."
-    )
-    return Notice("small_batch", text)
+def _parts(accelerators: int, node: int) -> list[int]:
+    """Fewer accelerators, in numbers of nodes that divide well, down to a quarter or an eighth of them."""
+    nodes = accelerators // node
+    rounded = [floor_binary(nodes, digits) for digits in range(_DIGITS, 0, -1)]
+    power = floor_binary(nodes, 1)
+    parts = {*rounded, 3 * power // 4, power // 2, 3 * power // 8, power // 4}
+    return sorted((part * node for part in parts if 0 < part * node < accelerators), reverse=True)
+
+
+def _divides(accelerators: int, node: int) -> bool:
+    return accelerators < node or (accelerators % node == 0 and odd_part(accelerators // node) < 2**_DIGITS)
+
+
+def _idle(found: _Found) -> float:
+    return float(found.best.time.bubble) / float(found.best.time.seconds)
+
+
+def _notices(found: _Found, accelerators: int, tokens: float, batch: Batch) -> list[Notice]:
+    notices: list[Notice] = []
+    if found.used < accelerators:
+        text = (
+            f"{found.used:,} of {accelerators:,} accelerators are used, and all are paid for: with steps of "
+            f"{units.count(tokens)} tokens more of them would be slower."
+        )
+        notices.append(Notice("idle_accelerators", text))
+    if _idle(found) > _MUCH_IDLE:
+        text = (
+            f"{_idle(found):.0%} of a step the pipeline waits: {units.count(tokens)} tokens a step are few for "
+            f"{found.used:,} accelerators; fewer of them, or a larger batch (--batch), cost less."
+        )
+        notices.append(Notice("small_batch", text))
+    if batch.given and abs(tokens / batch.tokens - 1) > _MUCH_MOVED:
+        text = (
+            f"a batch of {batch.tokens:,.0f} tokens is shared as {found.sequences:,} sequences, {tokens:,.0f} tokens."
+        )
+        notices.append(Notice("batch_rounded", text))
+    return notices

@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scaleplan.compute.communication import Cluster, exchange, gather, larger, send
-from scaleplan.compute.layout import Layout, Recompute
+from scaleplan.compute.layout import Layout, Recompute, expert_copies
 from scaleplan.compute.transformer import Transformer
 from scaleplan.ops import Real, where
 
@@ -61,7 +61,7 @@ def layer_transfers(
 def stage_transfers(shape: Transformer, layout: Layout, cluster: Cluster, tokens: Real) -> Real:
     """Seconds a micro-batch and stage, to the next stage and back, that add to the step."""
     p, t = layout.pipeline, layout.tensor
-    inside = t * layout.context * p <= cluster.domain
+    inside = cluster.domain % (t * layout.context * p) == 0
     one = send(2 * tokens * shape.width / t, inside, cluster)
     return where(p > 1, (2 * OVERLAPPED if layout.stack.overlap else 2) * layout.interleave * one, 0.0)
 
@@ -89,11 +89,6 @@ def rank_params(shape: Transformer, layout: Layout) -> tuple[Real, Real]:
     return (total - routed) / (t * p), routed / (layout.expert * p)
 
 
-def expert_copies(layout: Layout) -> Real:
-    """Data-parallel copies of each routed expert."""
-    return larger(layout.data * layout.context / layout.expert, 1.0)
-
-
 def exposed(seconds: Real, hiding: Real) -> Real:
     """What of a transfer adds to the step, given ``hiding`` seconds of computation to run behind."""
     return larger(LEAST_EXPOSED * seconds, seconds - hiding)
@@ -106,4 +101,4 @@ def _moved(shape: Transformer, layout: Layout, cluster: Cluster, bytes_: float) 
     seconds = gather(bytes_ * own, layout.data * layout.context, t, cluster)
     if shape.experts is None:
         return seconds
-    return seconds + gather(bytes_ * routed, expert_copies(layout), t * layout.expert, cluster)
+    return seconds + gather(bytes_ * routed, expert_copies(layout), layout.expert, cluster)

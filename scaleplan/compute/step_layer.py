@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from scaleplan.compute.communication import larger
 from scaleplan.compute.device import Calibration, Device
-from scaleplan.compute.layout import Layout, Recompute
+from scaleplan.compute.layout import SELECTIVE_OP_PRODUCTS, Layout, Recompute
 from scaleplan.compute.step_products import LINEAR_WAVE, Linear, attention, experts, feed_forward
 from scaleplan.compute.transformer import Experts, Transformer
 from scaleplan.ops import Real, where
@@ -31,8 +31,6 @@ prints 0.55 to 0.75 of it on A100 and half on H100, the first version of 2022 an
 EAGER_TRAFFIC = 2.5
 """Bytes of element-wise work without a compiler over those with one: norms in 32 bits and an activation in parts read
 and write two to three times as much. Our choice; it gives the 15 % that torchtitan's table (December 2024) shows."""
-SELECTIVE_OP_PRODUCTS = 0.5
-"""torchtitan's per-operator policy computes every second matrix product again, and all that is cheap."""
 KERNEL_START = 5e-6
 KERNELS = (25, 50)
 KERNELS_EXPERTS = (100, 200)
@@ -171,7 +169,10 @@ def _passes(layout: Layout, speed: Rates, tokens: Real, kind: _Pass, core: tuple
 
 
 def _again(layout: Layout) -> tuple[float, float, float]:
-    """Shares of the forward pass's products, scores and memory-bound work that run once more."""
+    """Shares of the forward pass's products, scores and memory-bound work that run once more.
+
+    Per-operator policies repeat all that is bound by memory (our reading of torchtitan's) with their products.
+    """
     if layout.recompute is Recompute.FULL:
         return 1.0, 1.0, 1.0
     if layout.recompute is Recompute.SELECTIVE_OP:

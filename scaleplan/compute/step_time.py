@@ -14,12 +14,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from scaleplan.compute.communication import cluster, larger
+from scaleplan.compute.communication import cluster
 from scaleplan.compute.device import Calibration, Device
-from scaleplan.compute.layout import Layout, stage_layers
+from scaleplan.compute.layout import Layout, expert_copies, stage_layers
 from scaleplan.compute.step_communication import (
     data_transfers,
-    expert_copies,
     layer_transfers,
     rank_params,
     stage_transfers,
@@ -67,7 +66,7 @@ def step_time(
     p, v, c = layout.pipeline, layout.interleave, calibration.time_factor
     tokens = layout.micro_batch * shape.context / layout.context
     m = sequences / (layout.data * layout.micro_batch)
-    speed, net = rates(device, calibration), cluster(device, calibration)
+    speed, net = rates(device, calibration), cluster(device, calibration, layout.accelerators)
     forward, backward = layer(shape, layout, speed, tokens)
     last = head(shape, layout, speed, tokens)
     links = layer_transfers(shape, layout, net, tokens, forward.attention + backward.attention)
@@ -102,7 +101,7 @@ def stage_ends(layers: Real, p: Real, v: Real) -> tuple[Real, Real]:
 
 
 def _range(shape: Transformer, calibration: Calibration) -> tuple[float, float]:
-    """Factors from a time to the ends of its printed range."""
+    """Factors from a time to the ends of its printed range: for dense models as far below as above in the logarithm."""
     if shape.experts is not None:
         return calibration.expert_range
     return 1 / (1 + calibration.error), 1 + calibration.error
@@ -112,5 +111,5 @@ def _optimizer(shape: Transformer, layout: Layout, speed: Rates) -> Real:
     """Seconds of the update, sharded over data from the first stage of ZeRO on."""
     own, routed = rank_params(shape, layout)
     if layout.zero:
-        own, routed = own / (layout.data * layout.context), routed / larger(expert_copies(layout), 1.0)
+        own, routed = own / (layout.data * layout.context), routed / expert_copies(layout)
     return speed.traffic * OPTIMIZER_BYTES * (own + routed) / speed.bandwidth

@@ -104,7 +104,8 @@ class BudgetSpec(Strict):
     def _exactly_one(self) -> BudgetSpec:
         given = [name for name in BUDGETS if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"needs exactly one of {', '.join(BUDGETS)} (got {' and '.join(given) or 'none'})")
+            late = "; a deadline is limits: {deadline_days: 30}" if "days" in given else ""
+            raise ValueError(f"needs exactly one of {', '.join(BUDGETS)} (got {' and '.join(given) or 'none'}){late}")
         try:
             check_budget(self.conditions)
         except UsageError as error:

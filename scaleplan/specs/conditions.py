@@ -144,10 +144,9 @@ def _above_zero(what: str, example: str) -> Callable[[Any], float]:
 
 
 def _litres(word: Any) -> float:
-    value = _float(word)
-    if not 0 <= value < float("inf"):
-        raise UsageError(f"must be litres a kWh from zero, such as 1.8 (got {units.shown(word)})")
-    return value
+    from scaleplan.specs.energy import water
+
+    return water(word).value
 
 
 def _part(word: Any) -> float:
@@ -181,7 +180,7 @@ def extra(word: Any) -> Extra:
     if share is not None and (text.endswith("%") or float(share) < 1):
         return Extra(share=units.share(text))
     try:
-        if share is None:
+        if share is None and "h" in text.lower():
             return Extra(gpu_hours=units.parse(word, "gpu_hours"))
     except UsageError:
         pass

@@ -14,10 +14,12 @@ from scaleplan.specs.accelerators import Accelerator, cluster, device, load_acce
 from scaleplan.specs.conditions import Conditions, given, rates_of
 
 if TYPE_CHECKING:
+    from scaleplan.compute.device import Device
     from scaleplan.compute.transformer import Transformer
 
 DEFAULT_ACCELERATOR = "h100-sxm"
 """Our choice, where money is the budget and no accelerator is named: its price is the best documented."""
+_OF_ESTIMATE = ("calibrate", "cluster", "network", "batch", "context")
 _FITTED = {"exact": "fitted", "default": "uncalibrated"}
 _DOUBLINGS = 12
 """Our choice: from one accelerator to a few thousand."""
@@ -192,13 +194,19 @@ def _speed_of(subject: Subject, machine: Machine) -> tuple[SpeedOf, list[Assumpt
     """The speed by number of accelerators, at the utilisation given or by the step-time model."""
     run, mfu = subject.workload, machine.conditions.mfu
     if mfu is not None:
+        unused = [name for name in _OF_ESTIMATE if getattr(machine.conditions, name) is not None]
+        notices = _too_small(run, machine)
+        if unused:
+            text = f"{', '.join(unused)} would serve the estimate of the utilisation, which is given: not used."
+            notices.append(Notice("unused", text))
         steady = speed_at(mfu, machine.part, run.params)
-        return lambda _: steady, [Assumption("mfu", mfu, "1", "given", "given")], _too_small(run, machine)
-    from scaleplan.compute.speed import estimated_speed
+        return lambda _: steady, [Assumption("mfu", mfu, "1", "given", "given")], notices
+    from scaleplan.compute.speed import Batch, estimated_speed
     from scaleplan.specs.calibration import calibration_for
 
     shape, shape_assumptions = _shape_of(subject, machine)
-    batch, batch_assumption = _batch_of(subject, machine)
+    tokens, batch_assumption = _batch_of(subject, machine)
+    batch = Batch(tokens, given=machine.conditions.batch is not None)
     network = machine.conditions.network or _unused_network(machine)
     built = device(machine.accelerator, machine.conditions.precision, network_gbit=network)
     steps, kind = machine.conditions.calibrate, machine.conditions.cluster
@@ -207,17 +215,13 @@ def _speed_of(subject: Subject, machine: Machine) -> tuple[SpeedOf, list[Assumpt
 
     @cache
     def speed(accelerators: int) -> Speed:
-        own = machine.conditions.batch is not None
-        return estimated_speed(shape, run.params, built, factors, batch, accelerators, batch_given=own)
+        return estimated_speed(shape, run.params, built, factors, batch, accelerators, machine.part.node)
 
-    model = Assumption(
-        "step-time model",
-        factors.efficiency,
-        "of the peak in large products",
-        _FITTED.get(found.status, found.status),
-        f"{factors.source}; software: {factors.release}",
-    )
-    return speed, [model, *shape_assumptions, batch_assumption], list(found.notices)
+    status = _FITTED.get(found.status, found.status)
+    basis = found.basis if shape.experts is None else found.expert_basis
+    listed = [Assumption(f"step: {each.name}", each.value, each.unit, status, each.source) for each in basis]
+    listed.append(_network_of(machine, built))
+    return speed, [*listed, *shape_assumptions, batch_assumption], list(found.notices)
 
 
 def _too_small(run: Workload, machine: Machine) -> list[Notice]:
@@ -231,6 +235,17 @@ def _too_small(run: Workload, machine: Machine) -> list[Notice]:
         f"{has:,.0f} GB: it does not run there; `scaleplan layout` says what it takes."
     )
     return [Notice("does_not_fit", text)]
+
+
+def _network_of(machine: Machine, built: Device) -> Assumption:
+    """The network beyond a node that an estimate took, and from where."""
+    value = 8 * built.network / 1e9
+    known = machine.accelerator.values.get("scale_out")
+    if machine.conditions.network is not None:
+        return Assumption("network", value, "Gbit/s each", "given", "given")
+    if known is None:
+        return Assumption("network", None, "Gbit/s each", "unused", "the cluster is one domain of fast links")
+    return Assumption("network", value, "Gbit/s each", known.status, f"{machine.accelerator.id}: {known.source}")
 
 
 def _unused_network(machine: Machine) -> float | None:
@@ -256,7 +271,7 @@ def _shape_of(subject: Subject, machine: Machine) -> tuple[Transformer, list[Ass
         if shape.layers < 1 or shape.heads < 1:
             raise UsageError(
                 f"{units.count(run.params_total)} parameters with a vocabulary of {shape.vocabulary:,} leave less than "
-                "a layer: give a --shape, or a utilisation by --mfu"
+                "a layer: give a shape, or a utilisation (--mfu)"
             )
         text = "the family of published decoders of its size (compute/family.py); real shapes: `scaleplan shape`"
         listed.append(Assumption("shape", _dimensions(shape), "", "our choice", text))
@@ -274,6 +289,9 @@ def _dimensions(shape: Transformer) -> str:
 def _batch_of(subject: Subject, machine: Machine) -> tuple[float, Assumption]:
     """Tokens of a step: those given, or Step Law's for so many training tokens."""
     if machine.conditions.batch is not None:
+        if machine.conditions.batch > subject.workload.tokens:
+            given, all_of = units.count(machine.conditions.batch), units.count(subject.workload.tokens)
+            raise UsageError(f"batch: a step of {given} tokens is more than the run's {all_of}")
         return machine.conditions.batch, Assumption("batch", machine.conditions.batch, "tokens", "given", "given")
     from scaleplan.laws.hyper_step import HyperStep
     from scaleplan.specs.laws import group_form, law_data
@@ -281,6 +299,6 @@ def _batch_of(subject: Subject, machine: Machine) -> tuple[float, Assumption]:
     data, _ = law_data(DEFAULT_BATCH, whole=False)
     rule = group_form(data["groups"][data["default"]["hyper"][0]])
     assert isinstance(rule, HyperStep)
-    batch = float(rule.batch_of(subject.workload.tokens))
+    batch = min(float(rule.batch_of(subject.workload.tokens)), subject.workload.tokens)
     source = f"{data['title']} ({data['paper']}): {rule.equation}"
     return batch, Assumption("batch", batch, "tokens", "assumed", source)

@@ -1,4 +1,4 @@
-"""Tables of measured training steps (CSV), from which one time factor follows: ``--calibrate steps.csv``.
+"""Tables of measured training steps (CSV), for one time factor: ``--calibrate steps.csv``.
 
 A row names its shape (``model`` of the catalogue, or ``layers width heads kv_heads head_size feed_forward vocabulary``
 and ``gated``), ``context`` [tokens], ``accelerators`` and the layout (``tensor pipeline data context_parallel expert
@@ -8,15 +8,13 @@ zero micro_batch interleave recompute``), ``global_batch`` [tokens], and ``secon
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from scaleplan.compute.device import Calibration, Device
 from scaleplan.compute.layout import Layout, Recompute
-from scaleplan.compute.step_calibration import TimeFactor, calibrated, time_factor
-from scaleplan.compute.step_time import step_time
 from scaleplan.compute.transformer import Transformer
-from scaleplan.errors import InputFileError, UsageError, quoted
+from scaleplan.errors import InputFileError, UsageError, brief, quoted
 from scaleplan.specs.files import read_document, shown
 
 _SHAPE = ("layers", "width", "heads", "kv_heads", "head_size", "feed_forward", "vocabulary")
@@ -34,36 +32,20 @@ _COLUMNS = (
     "model", *_SHAPE, "gated", "context", "accelerators", *_DEGREES, "zero", "recompute", "global_batch", *_RESULTS
 )  # fmt: skip
 _MOST_PROBLEMS = 20
+_MOST_DIGITS = 15
+"""Of a whole number: our choice, beyond every size and within what a float holds exactly."""
 
 
 class MeasuredStep(NamedTuple):
-    """One row: the line it stands on, its shape and layout, sequences of a step, and the seconds it took."""
+    """One row: its line, shape and layout, sequences of a step, the seconds it took, and the value given for them."""
 
     line: int
     shape: Transformer
     layout: Layout
     sequences: int
     seconds: float
-
-
-class UserCalibration(NamedTuple):
-    """Constants with the factor of a user's own steps, and the factor."""
-
-    calibration: Calibration
-    found: TimeFactor
-
-
-def calibrate(path: str, device: Device, calibration: Calibration) -> UserCalibration:
-    """Constants with the factor of the steps in a CSV file, measured on ``device``.
-
-    Raises:
-        InputFileError: the file cannot be used; every bad value with its line and column.
-    """
-    steps = read_steps(path)
-    plain = calibration._replace(time_factor=1.0)
-    times = [step_time(step.shape, step.layout, device, plain, step.sequences).seconds for step in steps]
-    found = time_factor([step.seconds for step in steps], [float(time) for time in times])
-    return UserCalibration(calibrated(plain, found), found)
+    column: str
+    given: float
 
 
 def read_steps(path: str) -> tuple[MeasuredStep, ...]:
@@ -93,14 +75,23 @@ def read_steps(path: str) -> tuple[MeasuredStep, ...]:
                 steps.append(found)
     except csv.Error:
         problems.append(f"{name}:{lines.line_num}: not CSV with a line feed after each row")
-    if problems:
-        more = len(problems) - _MOST_PROBLEMS
-        raise InputFileError(
-            [*problems[:_MOST_PROBLEMS], f"{name}: and {more} more problems"] if more > 0 else problems
-        )
+    refuse(problems, name)
     if not steps:
         raise InputFileError(f"{name}: a header and no rows")
     return tuple(steps)
+
+
+def refuse(problems: list[str], name: str) -> None:
+    """Raises the problems of a file, of very many the first ones.
+
+    Raises:
+        InputFileError: there are any.
+    """
+    more = len(problems) - _MOST_PROBLEMS
+    if problems:
+        raise InputFileError(
+            [*problems[:_MOST_PROBLEMS], f"{name}: and {more} more problems"] if more > 0 else problems
+        )
 
 
 def _header(values: list[str], name: str) -> list[str]:
@@ -144,13 +135,18 @@ class _Row:
         context, tokens = int(shape.context), batch
         sequences = round(tokens / context)
         if sequences * context != tokens:
-            self._problem("global_batch", f"must be a multiple of the context of {context} (got {tokens:g} tokens)")
+            given = brief(self.row["global_batch"])
+            self._problem("global_batch", f"must be a multiple of the context of {context} (got {given} tokens)")
+            return None
         self._divides(shape, layout, sequences)
         if self.failed:
             return None
         column, value = result
-        seconds = value if column == "seconds" else tokens / (value * float(layout.accelerators))
-        return MeasuredStep(line, shape, layout, sequences, seconds)
+        seconds = value if column == "seconds" else tokens / float(layout.accelerators) / value
+        if seconds == math.inf:
+            self._problem(column, f"is too small: the step would never end (got {brief(self.row[column])})")
+            return None
+        return MeasuredStep(line, shape, layout, sequences, seconds, column, value)
 
     @property
     def failed(self) -> bool:
@@ -165,6 +161,10 @@ class _Row:
             if given:
                 self._problem(given[0], "a shape given beside a model: keep one of them")
             return shape if shape is None or context is None else shape._replace(context=context)
+        missing = [column for column in (*_SHAPE, "context") if column not in self.row]
+        if missing:
+            self._problem("model", f"empty, and no value of {', '.join(missing)}: give a model, or a whole shape")
+            return None
         sizes: dict[str, Any] = {column: self._whole(column, 1) for column in (*_SHAPE, "context")}
         gated = self.row.get("gated", "true").lower()
         if gated not in ("true", "false"):
@@ -218,7 +218,7 @@ class _Row:
                 self._problem(column, f"{whole} {what} do not divide by {by} = {part}")
         chunks = int(layout.pipeline) * int(layout.interleave)
         if shape.layers < chunks:
-            self._problem("pipeline", f"{shape.layers:g} layers are fewer than pipeline x interleave = {chunks}")
+            self._problem("pipeline", f"{int(shape.layers)} layers are fewer than pipeline x interleave = {chunks}")
 
     def _result(self) -> tuple[str, float]:
         given = [column for column in _RESULTS if column in self.row]
@@ -239,7 +239,7 @@ class _Row:
 
     def _whole(self, column: str, least: int) -> int:
         text = self.row.get(column, "")
-        if text.isascii() and text.isdigit() and int(text) >= least:
+        if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and int(text) >= least:
             return int(text)
         self._problem(column, f"must be a whole number from {least} (got {quoted(text)})")
         return max(least, 1)

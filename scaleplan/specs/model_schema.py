@@ -136,6 +136,8 @@ class ShapeSpec(SourcedSpec):
     def _parts_fit(self) -> ShapeSpec:
         if self.kv_heads > self.heads:
             raise ValueError(f"kv_heads is above heads (got {self.kv_heads} of {self.heads})")
+        if self.heads % self.kv_heads and self.latent is None:
+            raise ValueError(f"heads must be a multiple of kv_heads (got {self.heads} and {self.kv_heads})")
         if self.experts is not None and self.experts.dense_layers > self.layers:
             raise ValueError(f"experts.dense_layers is above layers (got {self.experts.dense_layers} of {self.layers})")
         if self.window is not None and self.window.layers > self.layers:

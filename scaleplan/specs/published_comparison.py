@@ -92,7 +92,8 @@ def _hours_reason(run: PublishedRun, costing: Costing) -> str:
         return "its accelerator-hours were not published"
     step, goodput = costing.speed.mfu.value, costing.rates.goodput
     whole = step * goodput
-    said = f"the published hours come to {implied:.1%} of the peak over the whole run, the estimate to {whole:.1%}"
+    peak = f"the {costing.part.precision} peak"
+    said = f"the published hours come to {implied:.1%} of {peak} over the whole run, the estimate to {whole:.1%}"
     if implied > 1:
         return f"{said}: more than the peak, so these are not the hours of these tokens"
     if implied < whole:

@@ -6,7 +6,7 @@ from typing import Any
 
 from scaleplan.compute.bill import Assumption, Line, Span
 from scaleplan.compute.costing import Costing
-from scaleplan.compute.layout import Layout
+from scaleplan.compute.layout import Layout, in_words
 from scaleplan.views.marks import by_number, digits, marked
 from scaleplan.views.table import Grid, Table, count, flop, notes
 
@@ -154,10 +154,15 @@ def _line_cells(costing: Costing, line: Line) -> list[str]:
         hours(line.gpu_hours.value),
         digits(days, figures=3),
         "-" if line.cost_usd is None else money(line.cost_usd.value),
-        digits(_value(line.energy_mwh)),
-        digits(_value(line.co2_t)),
-        digits(_value(line.water_m3)),
+        _amount(_value(line.energy_mwh)),
+        _amount(_value(line.co2_t)),
+        _amount(_value(line.water_m3)),
     ]
+
+
+def _amount(value: float | None) -> str:
+    """An amount of energy, emissions or water; a million and more with its suffix."""
+    return digits(value) if value is None or value < 1e6 else count(value)
 
 
 def hours(value: float) -> str:
@@ -194,18 +199,8 @@ def speed_grid(costing: Costing) -> Grid:
         rows.append(("tokens a second, all", count(speed.tokens_per_second.value * cluster)))
     if speed.layout is not None and speed.step_seconds is not None and speed.batch_tokens is not None:
         rows.append(("a step", f"{digits(speed.step_seconds.value)} s for {count(speed.batch_tokens)} tokens"))
-        rows.append(("layout", layout_words(speed.layout)))
+        rows.append(("layout", in_words(speed.layout)))
     return Grid(title="speed", headers=("", ""), rows=rows, numeric=(False, False), note=f"utilisation: {MFU_IS}")
-
-
-def layout_words(layout: Layout) -> str:
-    """A layout on one line, degrees of one left out."""
-    names = (("TP", "tensor"), ("PP", "pipeline"), ("DP", "data"), ("CP", "context"), ("EP", "expert"))
-    degrees = [f"{short} {int(getattr(layout, name))}" for short, name in names if int(getattr(layout, name)) > 1]
-    rest = [f"ZeRO {layout.zero}", f"micro-batch {int(layout.micro_batch)}"]
-    if int(layout.interleave) > 1:
-        rest.append(f"interleaved {int(layout.interleave)}")
-    return ", ".join([*degrees, *rest, f"recompute {layout.recompute.value}"])
 
 
 def _assumption_grids(assumptions: tuple[Assumption, ...]) -> list[Grid]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from scaleplan.compute.flops import FlopCount, train_flops_per_token
 from scaleplan.compute.layout import stage_layers
-from scaleplan.compute.layouts import Candidate, Laid, Task
+from scaleplan.compute.layout_search import Laid
+from scaleplan.compute.layouts import Candidate, Task
 from scaleplan.compute.memory import Memory, usable
 from scaleplan.compute.step_time import StepTime
 from scaleplan.compute.traps import traps
@@ -35,14 +36,16 @@ LAYOUTS_COLUMNS = (
     "step_seconds_high",
     "tokens_per_second",
     "mfu",
-    "hfu",
+    "mfu_causal",
+    "hfu_causal",
     *(f"{part}_seconds" for part in _PARTS),
     "memory_gb",
     *(f"{part}_gb" for part in Memory._fields[:-1]),
     "notes",
 )
-MFU_IS = "6N+causal: six FLOP a weight that multiplies a token, the head's included, and causal attention"
-HFU_IS = "the same with what is computed again"
+MFU_IS = "6 N D over the dense peak, N the parameters a token passes"
+MFU_CAUSAL_IS = "6N+causal: six FLOP a weight that multiplies a token, the head's included, and causal attention"
+HFU_CAUSAL_IS = "the same with what is computed again"
 
 
 def layouts_table(laid: Laid) -> Table:
@@ -63,8 +66,8 @@ def _row(laid: Laid, place: int, found: Candidate) -> dict[str, Any]:
     seconds, tokens = float(time.seconds), task.sequences * float(task.shape.context)
     degrees = {name: int(getattr(layout, name)) for name in _DEGREES}
     degrees["context_parallel"], degrees["micro_batch_sequences"] = degrees.pop("context"), degrees.pop("micro_batch")
-    model = train_flops_per_token(task.shape, FlopCount.CAUSAL).value
-    hardware = train_flops_per_token(task.shape, FlopCount.HARDWARE, layout.recompute).value
+    counts = {"mfu": FlopCount.SIX_N_TOTAL, "mfu_causal": FlopCount.CAUSAL, "hfu_causal": FlopCount.HARDWARE}
+    flops = {name: train_flops_per_token(task.shape, kind, layout.recompute) for name, kind in counts.items()}
     rate = tokens / seconds / task.accelerators / task.device.peak
     return {
         "rank": place,
@@ -77,8 +80,7 @@ def _row(laid: Laid, place: int, found: Candidate) -> dict[str, Any]:
         "step_seconds_low": float(time.low),
         "step_seconds_high": float(time.high),
         "tokens_per_second": tokens / seconds,
-        "mfu": float(model) * rate,
-        "hfu": float(hardware) * rate,
+        **{name: float(each.value) * rate for name, each in flops.items()},
         **{f"{part}_seconds": float(getattr(time, part)) for part in _PARTS},
         "memory_gb": float(found.memory.total) / 1e9,
         **{f"{part}_gb": float(getattr(found.memory, part)) / 1e9 for part in Memory._fields[:-1]},
@@ -109,7 +111,8 @@ def _inputs(laid: Laid) -> dict[str, Any]:
         "memory_usable_gb": usable(task.device, task.fill) / 1e9,
         "fits": _fits(task),
         "mfu_is": MFU_IS,
-        "hfu_is": HFU_IS,
+        "mfu_causal_is": MFU_CAUSAL_IS,
+        "hfu_causal_is": HFU_CAUSAL_IS,
         "layouts_fitting": laid.found.fitting,
         "layouts_tried": laid.found.tried,
     }
@@ -137,12 +140,13 @@ def _speed_grid(laid: Laid, rows: list[dict[str, Any]]) -> Grid:
     )
     words = f"TP, PP, DP: tensor, pipeline, data; {_meanings(shown)}mb: sequences a micro-batch; Z: stage of ZeRO; "
     words += "recompute: attention's core, some operators (selective_op), or in full"
+    words += f"; {_span(laid.found.best[0])}; MFU counts {MFU_CAUSAL_IS}, HFU {HFU_CAUSAL_IS}"
     return Grid(
         title=title,
         headers=headers,
         rows=[_cells(row, shown) for row in rows],
         numeric=(*[True] * (len(shown) + 3), False, *[True] * 5),
-        note=f"{words}; {_span(laid.found.best[0])}; MFU counts {MFU_IS}, HFU {HFU_IS}; fits: {_fits(laid.task)}",
+        note=f"{words}; fits: {_fits(laid.task)}",
     )
 
 
@@ -169,8 +173,8 @@ def _cells(row: dict[str, Any], shown: list[str]) -> tuple[str, ...]:
         f"{row['zero']}",
         _RECOMPUTED[row["recompute"]],
         f"{row['step_seconds']:.4g}",
-        f"{row['mfu']:.1%}",
-        f"{row['hfu']:.1%}",
+        f"{row['mfu_causal']:.1%}",
+        f"{row['hfu_causal']:.1%}",
         count(row["tokens_per_second"]),
         f"{row['memory_gb']:.1f}",
     )

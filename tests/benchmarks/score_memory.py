@@ -15,7 +15,7 @@ import re
 import statistics
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -27,6 +27,7 @@ from scaleplan.compute.transformer import Transformer
 GIB = 2.0**30
 UNFUSED = Stack(flash=False, fused=False, dropout=True, overlap=False)
 A100 = Device("a100-sxm-80", "bf16", 312e12, 80e9, 2.039e12, 300e9, 50e9, 8)
+MODEL_KEYS = ("layers", "hidden", "heads", "kv_heads", "ffn", "vocab", "gated_mlp", "head_dim")
 BOTH_GRADIENTS = 6
 """DeepSpeed's BF16 optimizer sums 16-bit gradients in FP32 and keeps both."""
 
@@ -45,6 +46,11 @@ def shape_of(row: dict[str, Any], models: dict[str, Any]) -> Transformer:
         known["layers"], known["hidden"], known["heads"], known["kv_heads"], size, known["ffn"], known["vocab"],
         row["seq"], gated=known["gated_mlp"], tied=not known["gated_mlp"],
     )  # fmt: skip
+
+
+def static(found: Memory) -> float:
+    """Weights, gradients and optimizer [bytes]."""
+    return float(found.weights + found.gradients + found.optimizer)
 
 
 def trial(row: dict[str, Any], models: dict[str, Any]) -> Memory:
@@ -102,11 +108,11 @@ def score_computed(rows: list[dict[str, Any]], models: dict[str, Any]) -> None:
         seldom = plain._replace(sequence_parallel=True, recompute=Recompute.SELECTIVE)
         in_flight = p + (p - 1) / v if v > 1 else p
         errors = {
-            "static": memory(shape, plain).static / GIB / row["params_grads_opt_gib"] - 1,
+            "static": static(memory(shape, plain)) / GIB / row["params_grads_opt_gib"] - 1,
             "activations": kept(shape, plain, in_flight) / GIB / row["activations_none_gib"] - 1,
             "selective": kept(shape, seldom, in_flight) / GIB / row["activations_seqpar_selective_gib"] - 1,
         }
-        with_ends = memory(shape_of(row, models), plain).static / GIB / row["params_grads_opt_gib"] - 1
+        with_ends = static(memory(shape_of(row, models), plain)) / GIB / row["params_grads_opt_gib"] - 1
         text = ", ".join(f"{name} {error:+.2%}" for name, error in errors.items())
         print(f"{row['source']} {row['model']:<11} {text}; static with embeddings {with_ends:+.1%}")
 
@@ -133,10 +139,33 @@ def _words(row: dict[str, Any]) -> str:
     return f"{row['model'].removeprefix('bloom-')} {layout}"
 
 
+def part(path: str, name: str, kind: type) -> Any:
+    """What stands under a name in a file; the program ends with what is wrong where nothing usable does."""
+    found: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    value: Any = cast("dict[str, Any]", found).get(name) if isinstance(found, dict) else None
+    if not isinstance(value, kind):
+        sys.exit(f"{path}: wanted is {name}: {'a list of rows' if kind is list else 'a mapping of names to shapes'}")
+    return value
+
+
+def check(rows: list[dict[str, Any]], models: dict[str, Any]) -> None:
+    """End the program with what the models lack that the rows need."""
+    for name in dict.fromkeys(row["model"] for row in rows):
+        if name.startswith("bloom-h"):
+            continue
+        known = models.get(name)
+        lacks = MODEL_KEYS if not isinstance(known, dict) else [key for key in MODEL_KEYS if key not in known]
+        if lacks:
+            sys.exit(f"models: {name} lacks {', '.join(lacks)}")
+
+
 def main() -> None:
     """Score every row of the files named."""
-    rows = yaml.safe_load(Path(sys.argv[1]).read_text())["rows"]
-    models = yaml.safe_load(Path(sys.argv[2]).read_text())["models"]
+    if len(sys.argv) != 3:
+        sys.exit("two files are wanted: ROWS.yaml MODELS.yaml")
+    rows: list[dict[str, Any]] = part(sys.argv[1], "rows", list)
+    models: dict[str, Any] = part(sys.argv[2], "models", dict)
+    check(rows, models)
     score_computed([row for row in rows if "params_grads_opt_gib" in row], models)
     score_shares([row for row in rows if "activations_pct_of_tp_baseline" in row], models)
     score_peaks([row for row in rows if "peak_gb" in row or row.get("oom")], models)

@@ -3,18 +3,27 @@
 The table has ``accelerators`` (numbers of those that are no preset), ``models`` (shapes) and ``rows``. A row names
 ``source``, ``model``, ``accel``, ``gpus``, ``seq``, ``precision``, degrees ``tp pp dp cp ep``, ``zero``, ``gbs``,
 ``recompute``, where known ``mbs``, ``vp``, ``sp``, ``flash``, ``compile``, ``comm_overlap``, ``amp``, ``net_gbs_gpu``,
-and what was measured: ``sec_per_iter``, ``tokens_s_gpu``, ``tflops_hw_eq3`` or ``mfu_pct``.
+and what was measured: ``sec_per_iter``, ``tokens_s_gpu``, ``tflops_hw_eq3`` or ``mfu_pct``. Only what
+``presets/calibration.yaml`` names under ``exclusions`` is left out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
+
+import yaml
 
 from scaleplan.compute.device import Device
 from scaleplan.compute.layout import Layout, Recompute, Stack
 from scaleplan.compute.transformer import Experts, LatentAttention, Transformer, Window
+from scaleplan.specs import calibration
 from scaleplan.specs.accelerators import load_accelerator
 
+PRESET: Any = yaml.safe_load(
+    (Path(calibration.__file__).parent.parent / "presets" / "calibration.yaml").read_text(encoding="utf-8")
+)
 IDS = {
     "A100-80GB": "a100-sxm-80",
     "A100-40GB": "a100-sxm-40",
@@ -26,6 +35,15 @@ IDS = {
     "GB200": "gb200",
     "GB300": "gb300",
 }
+PUBLISHERS = {
+    "narayanan2021": "NVIDIA",
+    "korthikanti2022": "NVIDIA",
+    "megatron-bridge": "NVIDIA",
+    "bloom-prequel": "BigScience",
+    "llmfoundry": "MosaicML",
+    "torchtitan": "PyTorch",
+}
+"""By the beginning of a source's name: whose page, paper or log a table stands on."""
 FORMATS: dict[str, str] = {"mxfp8": "fp8", "nvfp4": "fp4"}
 
 
@@ -38,17 +56,41 @@ class Step(NamedTuple):
     accelerator: str
     precision: str
     cluster: str
-    excluded: str | None
+    excluded: bool
     shape: Transformer
     layout: Layout
     device: Device
     sequences: float
     seconds: float
 
+    @property
+    def publisher(self) -> str:
+        """Who published the row; of a source that is not known, the source."""
+        return next((who for begin, who in PUBLISHERS.items() if self.source.startswith(begin)), self.source)
+
 
 def steps(table: dict[str, Any]) -> list[Step]:
-    """Every row of a table."""
-    return [_step(row, table) for row in table["rows"]]
+    """Every row of a table.
+
+    Raises:
+        ValueError: an exclusion of the preset fits another number of rows than it says.
+    """
+    rows = [_step(row, table) for row in table["rows"]]
+    _check_exclusions(rows)
+    return rows
+
+
+def _check_exclusions(rows: Sequence[Step]) -> None:
+    for entry in PRESET["exclusions"]:
+        of_table = [row for row in rows if row.source == entry["table"]]
+        found = sum(_fits(entry, row.source, row.shape, row.layout) for row in of_table)
+        if of_table and found != entry["rows"]:
+            raise ValueError(f"{entry['table']}: the preset excludes {entry['rows']} rows, {found} fit it")
+
+
+def _fits(entry: dict[str, Any], source: str, shape: Transformer, layout: Layout) -> bool:
+    """Whether an exclusion of the preset names such a row."""
+    return (source, shape.width, layout.tensor) == (entry["table"], entry["width"], entry["tensor"])
 
 
 def flop_per_token(shape: Transformer, attention: float) -> float:
@@ -62,6 +104,7 @@ def _step(row: dict[str, Any], table: dict[str, Any]) -> Step:
     # Jean Zay's nodes have four Omni-Path ports for eight accelerators; every other cluster named is InfiniBand.
     cluster = "omni-path" if "Omni-Path" in str(row.get("net_note")) else "infiniband"
     group = tuple(row[key] for key in ("source", "model", "accel", "gpus", "gbs", "seq", "precision"))
+    layout = _layout(row)
     return Step(
         row["id"],
         row["source"],
@@ -69,9 +112,9 @@ def _step(row: dict[str, Any], table: dict[str, Any]) -> Step:
         row["accel"],
         "bf16" if row["precision"] == "fp16" else device.precision,
         cluster,
-        row.get("exclude"),
+        any(_fits(entry, row["source"], shape, layout) for entry in PRESET["exclusions"]),
         shape,
-        _layout(row),
+        layout,
         device,
         row["gbs"],
         _seconds(row, shape, device),

@@ -1,160 +1,73 @@
-"""Scores the step-time model on measured steps, leave one source out, beside two baselines.
+"""Scores the step-time model on measured steps whose constants come from elsewhere, beside two baselines.
 
     python tests/benchmarks/score_step_time.py ROWS.yaml [fit | preset]
 
-Every dense row from 1 B parameters is scored with constants fitted to the other sources of its accelerator: an
+Every dense row from 1 B parameters is scored twice: with constants fitted to the other tables of its accelerator, and
+with those fitted to the other publishers, so that two tables of one vendor do not train each other. Constants are an
 efficiency and a traffic for each precision, a link share for each type of cluster. They make the mean absolute log
-error least, sources weighted by the root of their rows, with a weak prior. Baselines on the same split and with the
-same weights: the median MFU, and the median HFU (recomputation counted) with the bubble of the pipeline. ``fit`` prints
-the constants from all sources; ``preset`` scores with the shipped ones instead, which is for sources not among them.
+error least, tables (or publishers) weighted by the root of their rows, with a weak prior. Baselines on the same split
+and with the same weights: the median MFU, and the median HFU (recomputation counted) with the bubble of the pipeline.
+``fit`` prints the constants from all rows; ``preset`` scores with the shipped ones, which is held out only for what
+they were not fitted to.
 """
 
 from __future__ import annotations
 
 import math
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from scipy.optimize import minimize  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
-from score_step_rows import IDS, Step, flop_per_token, steps
+from score_step_fit import FAMILIES, UNFITTED, Split, family, fit, owner, ratio, usable, use_shipped, without
+from score_step_rows import IDS, PRESET, Step, flop_per_token, steps
 
-from scaleplan.compute.device import Calibration
 from scaleplan.compute.layout import Recompute
 from scaleplan.compute.step_time import step_time
-from scaleplan.specs.accelerators import load_accelerator
-from scaleplan.specs.calibration import load_calibration
-
-LEAST_PARAMS = 0.99e9
-MEASURED_SHARE = 0.83
-NARROW = {"bf16": 1.0, "fp8": 0.95, "fp4": 0.8}
-TRAFFIC, LINK = 1.1, 0.65
-WIDTH = {"efficiency": 0.1, "traffic": 0.3, "link": 0.3, "link omni-path": 0.5}
-STRENGTH = 0.01
-"""The prior: efficiency 0.83 of the best product measured on the accelerator (less in narrow formats), standard
-deviation
-10 %; traffic 1.1 and link share 0.65, 30 % (50 % for a second cluster type); as heavy as 1 % error each."""
-FAMILIES = {"A100-40GB": "A100-80GB", "B200": "GB200", "B300": "GB300", "H200-141GB": "H100-80GB"}
-UNFITTED = {"H100-96GB-500W"}
-"""Runs at a power limit and with memory that its namesake does not have: scored with the constants of H100-80GB."""
-FAMILIES["H100-96GB-500W"] = "H100-80GB"
-
-
-CLUSTERS = {("a100-sxm-80", "omni-path"): "hgx-a100-omni-path"}
-_shipped: set[str] = set()
-
-
-class Constants(NamedTuple):
-    """Of one accelerator: by name, as ``efficiency bf16``, ``traffic bf16``, ``link infiniband``."""
-
-    values: dict[str, float]
-
-    def calibration(self, step: Step) -> Calibration:
-        """Those for one step; prior values for what no row told."""
-        if step.accelerator in _shipped:
-            known = IDS[family(step)]
-            return load_calibration(known, step.precision, cluster=CLUSTERS.get((known, step.cluster))).calibration
-        link = self.values.get(f"link {step.cluster}", self.values.get("link infiniband", LINK))
-        prior = efficiency_prior(step.accelerator, step.precision)
-        return Calibration(
-            self.values.get(f"efficiency {step.precision}", prior),
-            self.values.get(f"traffic {step.precision}", TRAFFIC),
-            link,
-            "",
-            "",
-        )
 
 
 def main() -> None:
     """Print the tables."""
     table: Any = yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8"))
     rows = steps(table)
-    if "fit" in sys.argv[2:]:
-        for name in sorted({family(row) for row in rows} - UNFITTED):
-            fitted = fit([row for row in rows if usable(row) and family(row) == name])
-            print(name, {key: round(value, 3) for key, value in fitted.values.items()})
     dense = [row for row in rows if usable(row)]
+    if "fit" in sys.argv[2:]:
+        for name in sorted({family(row) for row in dense} - UNFITTED):
+            fitted = fit([row for row in dense if family(row) == name])
+            print(name, {key: round(value, 3) for key, value in fitted.values.items()})
+    print(f"excluded: {sum(row.excluded for row in rows)} of {len(rows)}")
     if "preset" in sys.argv[2:]:
-        _shipped.update(row.accelerator for row in rows)
-    held = {row.id: ratio(row, without(dense, row.source, family(row))) for row in dense}
-    print(f"excluded: {sum(row.excluded is not None for row in rows)} of {len(rows)}")
-    print_scores("bf16, fp16", [row for row in dense if row.precision == "bf16"], held, dense)
+        use_shipped()
+        print_split(rows, dense, "table", "the shipped constants, fitted to most of these rows")
+        return
+    print_split(rows, dense, "table", "constants from the other tables")
+    print_split(rows, dense, "publisher", "constants from the other publishers")
+
+
+def print_split(rows: Sequence[Step], dense: Sequence[Step], split: Split, title: str) -> None:
+    """Every table of scores, of constants that one way of leaving out gives."""
+    held = {row.id: ratio(row, without(dense, row, split)) for row in dense}
+    wide = [row for row in dense if row.precision == "bf16"]
     narrow = [row for row in dense if row.precision != "bf16"]
-    print_scores("fp8, fp4", narrow, held, dense)
-    print_experts([row for row in rows if row.shape.experts is not None], dense)
-    print_layouts(dense)
+    print_scores(f"bf16, fp16: {title}", wide, held, dense, split)
+    print_scores(f"fp8, fp4: {title}", narrow, held, dense, split)
+    for name, chosen in (("Blackwell", True), ("Hopper", False)):
+        some = np.array([held[row.id] for row in narrow if family(row).startswith("GB") == chosen])
+        print(f"{name:<26} {'fp8, fp4':<15} {len(some):>4} " + " ".join(f"{cell:>7.1f}" for cell in quantiles(some)))
+    print_bands(dense, held)
+    if split == "publisher":
+        print_transfer(dense, held)
+    print_experts([row for row in rows if row.shape.experts is not None], dense, split)
+    print_layouts(dense, split)
 
 
-def usable(row: Step) -> bool:
-    """Dense, large enough, and not excluded."""
-    return row.shape.experts is None and row.excluded is None and float(row.shape.params.total) > LEAST_PARAMS
-
-
-def family(row: Step) -> str:
-    """The accelerator whose constants a row is scored with when its own has none."""
-    return FAMILIES.get(row.accelerator, row.accelerator)
-
-
-def efficiency_prior(accelerator: str, precision: str) -> float:
-    """From the best matrix product anybody measured on the accelerator."""
-    share = 0.73
-    if accelerator in IDS:
-        known = load_accelerator(IDS[accelerator])
-        best, peak = known.number("measured_matmul_bf16"), known.number("peak_bf16")
-        share = best / peak if best and peak else share
-    return MEASURED_SHARE * share * NARROW[precision]
-
-
-_cache: dict[tuple[str, str], Constants] = {}
-
-
-def without(rows: Sequence[Step], source: str, name: str) -> Constants:
-    """Constants of an accelerator from every source but one."""
-    key = (source, name)
-    if key not in _cache:
-        _cache[key] = fit([row for row in rows if row.source != source and family(row) == name])
-    return _cache[key]
-
-
-def fit(rows: Sequence[Step]) -> Constants:
-    """Constants of one accelerator from its rows."""
-    rows = [row for row in rows if row.accelerator not in UNFITTED]
-    if not rows:
-        return Constants({})
-    start: dict[str, float] = {}
-    for row in rows:
-        start[f"efficiency {row.precision}"] = efficiency_prior(row.accelerator, row.precision)
-        start[f"traffic {row.precision}"] = TRAFFIC
-    for row in sorted(rows, key=lambda row: row.cluster):
-        start[f"link {row.cluster}"] = LINK
-    names, centre = list(start), np.log(list(start.values()))
-    widths = np.array([WIDTH.get(name, WIDTH[name.split()[0]]) for name in names])
-    counts = {row.source: sum(other.source == row.source for other in rows) for row in rows}
-    weights = np.array([counts[row.source] ** -0.5 for row in rows])
-
-    def loss(log_values: NDArray[np.float64]) -> float:
-        constants = Constants(dict(zip(names, np.exp(log_values).tolist(), strict=True)))
-        errors = np.array([abs(math.log(ratio(row, constants))) for row in rows])
-        return float(weights @ errors / weights.sum() + STRENGTH * (((log_values - centre) / widths) ** 2).sum())
-
-    minimized = cast("Callable[..., Any]", minimize)
-    best = minimized(loss, centre, method="Nelder-Mead", options={"maxiter": 300, "xatol": 0.005, "fatol": 1e-5})
-    return Constants(dict(zip(names, np.exp(best.x).tolist(), strict=True)))
-
-
-def ratio(row: Step, constants: Constants) -> float:
-    """Estimated over measured time."""
-    time = step_time(row.shape, row.layout, row.device, constants.calibration(row), row.sequences)
-    return float(time.seconds) / row.seconds
-
-
-def print_scores(title: str, rows: Sequence[Step], held: dict[str, float], dense: Sequence[Step]) -> None:
+def print_scores(title: str, rows: Sequence[Step], held: dict[str, float], dense: Sequence[Step], split: Split) -> None:
     """Errors by source and accelerator, then all together and those of the baselines."""
-    print(f"\n{title}: |estimated / measured - 1|, constants from other sources [%]")
+    print(f"\n{title}: |estimated / measured - 1| [%]")
     print(f"{'source':<26} {'accelerator':<15} {'rows':>4}  median     p90    bias  factor     p90")
     factored: list[float] = []
     for source, name in dict.fromkeys((row.source, row.accelerator) for row in rows):
@@ -167,8 +80,8 @@ def print_scores(title: str, rows: Sequence[Step], held: dict[str, float], dense
     lines = {
         "this model": np.array([held[row.id] for row in rows]),
         "with one factor a source": np.array(factored),
-        "constant MFU": baseline(rows, dense, model_time),
-        "constant HFU and bubble": baseline(rows, dense, hardware_time),
+        "constant MFU": baseline(rows, dense, model_time, split),
+        "constant HFU and bubble": baseline(rows, dense, hardware_time, split),
     }
     for name, ratios in lines.items():
         middle, tail = quantiles(ratios)
@@ -196,16 +109,17 @@ def hardware_time(row: Step) -> float:
     return model_time(row) * again * (1 + bubble)
 
 
-def baseline(rows: Sequence[Step], dense: Sequence[Step], time: Callable[[Step], float]) -> NDArray[np.float64]:
-    """Ratios of a time with one utilization, the median of the other sources on the accelerator at the precision."""
+def baseline(
+    rows: Sequence[Step], dense: Sequence[Step], time: Callable[[Step], float], split: Split
+) -> NDArray[np.float64]:
+    """Ratios of a time with one utilization, the median of the others on the accelerator at the precision."""
     ratios: list[float] = []
     for row in rows:
-        others = [other for other in dense if other.source != row.source and family(other) == family(row)]
-        same = [other for other in others if other.precision == row.precision] or others
-        if not same:
-            same = [other for other in dense if other.source != row.source]
-        counts = {other.source: sum(each.source == other.source for each in same) for other in same}
-        slow = sorted((other.seconds / time(other), counts[other.source] ** -0.5) for other in same)
+        all_others = [other for other in dense if owner(other, split) != owner(row, split)]
+        others = [other for other in all_others if family(other) == family(row)]
+        same = [other for other in others if other.precision == row.precision] or others or all_others
+        counts = Counter(owner(other, split) for other in same)
+        slow = sorted((other.seconds / time(other), counts[owner(other, split)] ** -0.5) for other in same)
         half = sum(weight for _, weight in slow) / 2
         middle = slow[-1][0]
         for value, weight in reversed(slow):
@@ -216,13 +130,54 @@ def baseline(rows: Sequence[Step], dense: Sequence[Step], time: Callable[[Step],
     return np.array(ratios)
 
 
-def print_experts(rows: Sequence[Step], dense: Sequence[Step]) -> None:
-    """How many mixtures of experts fall in the printed range; constants from the other sources' dense rows."""
+def print_bands(dense: Sequence[Step], held: dict[str, float]) -> None:
+    """The 90th percentile of |ln(estimated / measured)| as a factor, and how many rows the shipped band holds."""
+    print("\nbands: median error [%], factor that nine in ten rows keep, the shipped one, rows inside it [%]")
+    groups: dict[str, list[Step]] = {}
+    for row in dense:
+        own = row.accelerator not in FAMILIES
+        groups.setdefault(f"{row.accelerator} {row.precision}" if own else "siblings", []).append(row)
+        if own and family(row).startswith("GB"):
+            groups.setdefault("Blackwell", []).append(row)
+    for name, rows in {**groups, "all": dense}.items():
+        logs = np.array([abs(math.log(held[row.id])) for row in rows])
+        middle, _ = quantiles(np.array([held[row.id] for row in rows]))
+        shipped = np.array([shipped_band(row) for row in rows])
+        needed, inside = float(np.exp(np.quantile(logs, 0.9))), 100 * float(np.mean(logs <= np.log(shipped)))
+        ends = f"{shipped.min():.2f}" if shipped.min() == shipped.max() else f"{shipped.min():.2f}-{shipped.max():.2f}"
+        print(f"{name:<26} {len(rows):>4} {middle:>6.1f} {needed:>6.3f} {ends:>9} {inside:>6.1f}")
+
+
+def print_transfer(dense: Sequence[Step], held: dict[str, float]) -> None:
+    """How many rows of a publisher lie in the band that the other publishers' rows on the accelerator give."""
+    print("\nbands from the other publishers' errors: rows inside")
+    kinds = dict.fromkeys((row.accelerator, row.precision) for row in dense if row.accelerator not in FAMILIES)
+    for kind in kinds:
+        rows = [row for row in dense if (row.accelerator, row.precision) == kind]
+        logs = {row.id: abs(math.log(held[row.id])) for row in rows}
+        cells: list[str] = []
+        for who in dict.fromkeys(row.publisher for row in rows):
+            others = [logs[row.id] for row in rows if row.publisher != who]
+            own = [logs[row.id] for row in rows if row.publisher == who]
+            if others:
+                inside = sum(error <= float(np.quantile(others, 0.9)) for error in own)
+                cells.append(f"{who} {inside} of {len(own)}")
+        print(f"{kind[0]} {kind[1]}: {', '.join(cells) or 'one publisher'}")
+
+
+def shipped_band(row: Step) -> float:
+    """The factor of the printed band of a dense row."""
+    error = PRESET["accelerators"][IDS[family(row)]][row.precision]["error"]
+    return 1 + (max(error, PRESET["borrowed"]["error"]) if row.accelerator in FAMILIES else error)
+
+
+def print_experts(rows: Sequence[Step], dense: Sequence[Step], split: Split) -> None:
+    """How many mixtures of experts fall in the printed range; constants from the dense rows of others."""
     inside: list[bool] = []
     ratios: list[float] = []
     width = 0.0
     for row in rows:
-        calibration = without(dense, row.source, family(row)).calibration(row)
+        calibration = without(dense, row, split).calibration(row)
         time = step_time(row.shape, row.layout, row.device, calibration, row.sequences)
         inside.append(float(time.low) <= row.seconds <= float(time.high))
         width = max(width, float(time.high) / float(time.low))
@@ -232,7 +187,7 @@ def print_experts(rows: Sequence[Step], dense: Sequence[Step]) -> None:
     print(f"median error {middle:.0f} %, p90 {tail:.0f} %, median ratio {np.median(ratios):.2f}")
 
 
-def print_layouts(dense: Sequence[Step]) -> None:
+def print_layouts(dense: Sequence[Step], split: Split) -> None:
     """How much slower the layout estimated fastest was than the fastest measured, by group; repeats count once."""
     print("\nlayouts: measured time of the one estimated fastest over the fastest measured")
     regrets: list[float] = []
@@ -243,7 +198,7 @@ def print_layouts(dense: Sequence[Step]) -> None:
             measured[row.layout] = min(row.seconds, measured.get(row.layout, math.inf))
         if len(measured) < 2:
             continue
-        constants = without(dense, rows[0].source, family(rows[0]))
+        constants = without(dense, rows[0], split)
         chosen = min(rows, key=lambda row: ratio(row, constants) * row.seconds).layout
         regrets.append(measured[chosen] / min(measured.values()) - 1)
         if regrets[-1] > 0.05:

@@ -132,7 +132,7 @@ def test_a_model_of_the_catalogue_runs_where_it_was_trained(call):
     row = call("cost", "llama31-405b", "--mfu", "0.4", "-f", "json").succeeded().envelope["rows"][0]
     assert (row["accelerator"], row["accelerators"], row["tokens"]) == ("h100-sxm", 16384, 15.6e12)
     other = call("cost", "llama31-405b", "--mfu", "0.4", "--on", "8xb200", "--tokens", "1T", "-f", "json")
-    row = other.succeeded().envelope["rows"][0]
+    row = other.succeeded("does_not_fit").envelope["rows"][0]
     assert (row["accelerator"], row["accelerators"], row["tokens"]) == ("b200", 8, 1e12)
 
 
@@ -209,7 +209,7 @@ def test_a_deadline_decides_the_accelerators_and_a_missed_one_names_them(call):
         (("cost", "nosuch"), "unknown model 'nosuch'"),
         (("cost", "gpt-5"), "gpt-5: its params were never published"),
         (("cost", "grok-3"), "give --tokens"),
-        (("cost", "gpt3", "--mfu", "0.4"), "v100-sxm2-32 has no bf16; it has fp32, fp16: add --precision fp16"),
+        (("cost", "gpt3", "--on", "v100-sxm2-32"), "v100-sxm2-32 has no bf16; it has fp32, fp16: add --precision fp16"),
         ((*RUN, "--on", "v100-sxm2-16"), "has no bf16"),
         ((*RUN, "--on", "a100-sxm-80", "--precision", "fp8"), "a100-sxm-80 has no fp8"),
         ((*H100, "--precision", "fp7"), "unknown precision 'fp7'. Did you mean fp8"),
@@ -328,8 +328,8 @@ def test_what_cannot_be_estimated_is_still_shown_as_published_with_the_reason(ca
         (("--params", "1e20", "--tokens", "1e25"), "nothing fits on 1000000000 h100-sxm"),
         (("--params", "1e15", "--tokens", "1e18", "--days", "1"), "h100-sxm"),
         (
-            ("--params", "70B", "--tokens", "1.4T", "--days", "3"),
-            "finishes in 3 days with steps of 4.999M tokens: give",
+            ("--params", "70B", "--tokens", "1.4T", "--days", "1"),
+            "finishes in 1 days with steps of 4.999M tokens: give",
         ),
     ],
 )
@@ -338,4 +338,47 @@ def test_a_run_beyond_all_accelerators_or_its_batch_is_refused(call, words, said
 
 
 def test_a_model_smaller_than_its_vocabulary_needs_a_shape(call):
-    call("cost", "--params", "1M", "--tokens", "1B", "--on", "h100-sxm").failed(2, "less than a layer: give a --shape")
+    call("cost", "--params", "1M", "--tokens", "1B", "--on", "h100-sxm").failed(2, "less than a layer: give a shape")
+
+
+def test_what_does_not_fit_says_on_how_many_it_does(call):
+    call("cost", "llama31-405b", "--on", "8xh100-sxm").failed(4, "short by", "it fits on")
+
+
+def test_a_given_utilisation_that_hides_a_model_too_large_is_said(call):
+    result = call("cost", "llama31-405b", "--on", "8xh100-sxm", "--mfu", "0.4").succeeded("does_not_fit")
+    assert "have 640 GB" in result.stderr
+
+
+def test_words_for_the_estimate_are_not_used_beside_a_given_utilisation(call):
+    words = ("--params", "7B", "--tokens", "1T", "--on", "64xh100-sxm", "--mfu", "0.4", "--batch", "4M")
+    assert "batch would serve the estimate" in call("cost", *words).succeeded("unused").stderr
+
+
+def test_a_step_of_more_tokens_than_the_run_is_refused(call):
+    words = ("--params", "7B", "--tokens", "1T", "--on", "64xh100-sxm", "--batch", "2T")
+    call("cost", *words).failed(2, "batch: a step of 2T tokens is more than the run's 1T")
+
+
+def test_inputs_say_what_was_given_and_how_the_speed_came_about(call):
+    words = (
+        "cost",
+        "--params",
+        "7B",
+        "--tokens",
+        "1T",
+        "--on",
+        "64xh100-sxm",
+        "--days",
+        "90",
+        "--pilots",
+        "1%",
+        "-f",
+        "json",
+    )
+    inputs = call(*words).succeeded().envelope["inputs"]
+    assert inputs["conditions"]["on"] == "64xh100-sxm"
+    assert inputs["conditions"]["days"] == 90.0
+    assert inputs["conditions"]["pilots"] == {"share": 0.01, "gpu_hours": 0.0}
+    assert inputs["layout"]["tensor"] * inputs["layout"]["pipeline"] * inputs["layout"]["data"] == 64
+    assert inputs["step_seconds"] > 0

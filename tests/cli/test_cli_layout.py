@@ -49,10 +49,21 @@ def test_utilisation_counts_what_it_says(layouts):
     matrices = 80 * (2 * 8192 * (8192 + 1024) + 3 * 8192 * 28672) + 128256 * 8192
     attention = 6 * 80 * 8192 * 8192
     rate = row["tokens_per_second"] / 512 / inputs["peak_flop_per_s"]
-    assert row["mfu"] == pytest.approx((6 * matrices + attention) * rate)
+    assert row["mfu_causal"] == pytest.approx((6 * matrices + attention) * rate)
     again = 2 * (matrices - 128256 * 8192) + attention / 3
-    assert row["hfu"] == pytest.approx((6 * matrices + attention + again) * rate)
-    assert inputs["mfu_is"].startswith("6N+causal")
+    assert row["hfu_causal"] == pytest.approx((6 * matrices + attention + again) * rate)
+    assert row["mfu"] == pytest.approx(6 * inputs["params"] * rate)
+    assert inputs["mfu_is"].startswith("6 N D")
+    assert inputs["mfu_causal_is"].startswith("6N+causal")
+
+
+def test_the_utilisation_is_that_of_cost(call, layouts):
+    """6 N D in both, whose layouts need not be the same."""
+    run = ("cost", "llama3-70b", "--on", "512xh100-sxm", "--batch", "4194304", "--context", "8192", "-f", "json")
+    bill = ok(call(*run)).envelope
+    row = layouts(*LLAMA)["rows"][0]
+    assert row["step_seconds"] == pytest.approx(bill["inputs"]["step_seconds"], rel=0.03)
+    assert row["mfu"] == pytest.approx(bill["rows"][0]["mfu"], rel=0.03)
 
 
 def test_a_batch_with_a_part_of_a_sequence_moves_to_one_that_divides(call):
@@ -146,6 +157,8 @@ def test_traps_are_warnings(call):
         ((*LLAMA, "--recompute", "ful"), 2, "Did you mean full?"),
         ((*LLAMA, "--context", "0"), 2, "context must be at least 1"),
         ((*LLAMA, "--network", "-5"), 2, "Gbit/s"),
+        ((*LLAMA, "--fill", "0"), 2, "fill"),
+        ((*LLAMA, "--fill", "1.5"), 2, "fill"),
         ((*LLAMA, "--top", "0"), 2, "top must be at least 1"),
         ((*LLAMA, "--precision", "fp9"), 2, "unknown precision"),
         ((*LLAMA, "--shape", "layers=2"), 2, "one of them"),
@@ -164,6 +177,29 @@ def test_traps_are_warnings(call):
 )  # fmt: skip
 def test_what_cannot_be_asked_is_one_clear_line(call, words, code, said):
     call(*words).failed(code, said)
+
+
+GPT3 = ("layout", "--shape", "layers=96,width=12288,heads=96,ffn=49152,vocab=51200,gated=no,tied=yes,context=2048")
+
+
+def test_a_fuller_memory_may_be_allowed(call, layouts):
+    """A layout that Korthikanti et al. 2022 ran takes more than 80 % and less than 90 %."""
+    given = ("--on", "64xa100-sxm-80", "--global-batch", "131072", "--tensor", "8", "--pipeline", "8", "--zero", "1")
+    words = (*GPT3, *given, "--interleave", "3", "--micro-batch", "1", "--recompute", "none")
+    call(*words).failed(4, "64.0 of its 80 GB may be filled", "short by")
+    found = layouts(*words, "--fill", "0.9")
+    assert found["inputs"]["memory_usable_gb"] == pytest.approx(72)
+    assert "90%" in found["inputs"]["fits"]
+    assert 64 < found["rows"][0]["memory_gb"] <= 72
+    assert layouts(*words, "--fill", "90%")["rows"] == found["rows"]
+
+
+def test_training_in_32_bits_keeps_wider_activations(layouts):
+    given = ("--tensor", "8", "--pipeline", "1", "--zero", "3", "--micro-batch", "1", "--recompute", "full")
+    narrow, wide = (layouts(*LLAMA, *given, "--precision", each)["rows"][0] for each in ("bf16", "tf32"))
+    assert wide["activations_gb"] == pytest.approx(2 * narrow["activations_gb"])
+    assert wide["optimizer_gb"] == pytest.approx(narrow["optimizer_gb"] * 8 / 12)
+    assert wide["weights_gb"] > narrow["weights_gb"]
 
 
 def test_memory_short_says_by_how_much_and_what_would_do(call):

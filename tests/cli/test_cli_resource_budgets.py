@@ -267,7 +267,7 @@ def test_pilot_runs_need_no_cluster(call, tmp_path):
     [
         (("--days", "60"), "days need a cluster: on 2048xh100-sxm"),
         (("--gpu-hours", "3M"), "gpu_hours need an accelerator"),
-        (("--on", "h100-sxm"), "no budget: give --flops, --loss, --on with --days or --gpu-hours, --usd"),
+        (("--on", "h100-sxm"), "an accelerator without a budget: add days, gpu_hours, usd, flops or a loss to reach"),
         (("--on", "h100-sxm", "--days", "60"), "60 days of how many h100-sxm? Write --on 512xh100-sxm"),
         (("--flops", "1e24"), "mfu without an accelerator: name one with on (--on 512xh100-sxm)"),
         (("--usd", "5M", "--flops", "1e24"), "two budgets: flops and usd; keep one"),

@@ -8,14 +8,13 @@ import pytest
 from scaleplan import law_record
 from scaleplan.compute.chinchilla_shape import ChinchillaShape
 from scaleplan.compute.flops import (
-    SELECTIVE_OP_SHARE,
     FlopCount,
     attention_flops,
     causal_attention_flops,
     recomputed_flops_per_token,
     train_flops_per_token,
 )
-from scaleplan.compute.layout import Recompute
+from scaleplan.compute.layout import SELECTIVE_OP_PRODUCTS, Recompute
 from scaleplan.compute.transformer import Experts, LatentAttention, Transformer, Window
 from scaleplan.errors import UsageError
 
@@ -206,7 +205,9 @@ def test_recomputation_is_hardware_work_and_no_models():
     assert recomputed_flops_per_token(shape, Recompute.SELECTIVE) == causal_attention_flops(shape)
     assert recomputed_flops_per_token(shape, Recompute.FULL) == forward - head
     some = recomputed_flops_per_token(shape, Recompute.SELECTIVE_OP)
-    assert some == pytest.approx(SELECTIVE_OP_SHARE * (forward - head), rel=1e-15)
+    products = 2 * shape.params.matrices - head
+    assert some == pytest.approx(SELECTIVE_OP_PRODUCTS * products, rel=1e-15)
+    assert some == pytest.approx(products / 2, rel=1e-15)  # every second product, and nothing of attention
     assert flops(shape, C.HARDWARE) == flops(shape, C.CAUSAL)
     for count in set(C) - {C.HARDWARE}:
         assert flops(shape, count, Recompute.FULL) == flops(shape, count, none)

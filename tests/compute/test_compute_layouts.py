@@ -9,17 +9,10 @@ import sys
 import pytest
 
 from scaleplan.compute.device import Calibration, Device
-from scaleplan.compute.divisions import Asked, Degrees, divisions, divisors, require_divisible
-from scaleplan.compute.layout import Layout, Recompute, Stack
-from scaleplan.compute.layouts import (
-    Task,
-    candidate,
-    enough_accelerators,
-    in_words,
-    lacking,
-    quick_best,
-    search,
-)
+from scaleplan.compute.divisions import Asked, divisions, divisors, require_divisible
+from scaleplan.compute.layout import Layout, Recompute, Stack, in_words
+from scaleplan.compute.layout_search import enough_accelerators, search
+from scaleplan.compute.layouts import Task, candidate, lacking, quick_best
 from scaleplan.compute.memory import memory, usable
 from scaleplan.compute.transformer import Experts, Transformer
 from scaleplan.compute.traps import traps
@@ -32,6 +25,8 @@ LLAMA3_70B = Transformer(80, 8192, 64, 8, 128, 28672, 128256, 8192)
 LLAMA3_405B = Transformer(126, 16384, 128, 8, 128, 53248, 128256, 8192)
 GPT3 = Transformer(96, 12288, 96, 96, 128, 49152, 50257, 2048, gated=False)
 QWEN3_30B = Transformer(48, 2048, 32, 4, 128, 6144, 151936, 4096, experts=Experts(128, 8, 768))
+QWEN3_235B = Transformer(94, 4096, 64, 4, 128, 12288, 151936, 4096, experts=Experts(128, 8, 1536))
+PALM = Transformer(118, 18432, 48, 1, 256, 73728, 256000, 2048, tied=True)
 BLOOM_TRIAL = GPT3._replace(width=14400, feed_forward=57600, head_size=150)
 MQA = Transformer(32, 4544, 71, 1, 64, 18176, 65024, 2048, gated=False)
 TASKS = {
@@ -52,7 +47,7 @@ def naive(task):
     degrees = itertools.product(divisors(n), divisors(n), range(1, 17), range(1, 13), (1, 3))
     for t, p, b, v, zero in degrees:
         ranks = n // (t * p)
-        if n % (t * p) or t > task.device.domain or any(size % t for size in (shape.heads, shape.kv_heads)):
+        if n % (t * p) or min(n, task.device.domain) % t or any(size % t for size in (shape.heads, shape.kv_heads)):
             continue
         if task.sequences % (ranks * b) or (zero == 3 and (p > 1 or ranks == 1)):
             continue
@@ -115,50 +110,57 @@ def test_a_short_list_is_the_beginning_of_a_long_one(name):
 
 
 @pytest.mark.parametrize("accelerators", [8, 16, 24, 64, 96, 256, 512, 1000, 1024, 2048, 16384])
-@pytest.mark.parametrize("shape", [LLAMA3_8B, LLAMA3_70B, LLAMA3_405B, GPT3, QWEN3_30B])
-def test_the_quick_search_agrees_wherever_the_best_is_among_its_own(shape, accelerators):
-    sequences = 4 * accelerators
-    task = Task(shape, H100, FITTED, accelerators, sequences)
-    found = search(task, top=1).best
-    if not found:
-        with pytest.raises(InfeasibleError, match="short by"):
-            quick_best(task)
-        return
-    quick = quick_best(task)
-    looked_at = set(divisions(shape, H100, accelerators, sequences, Asked(), quick=True))
-    row = Degrees(*(int(getattr(found[0].layout, name)) for name in Degrees._fields))
-    assert quick.time.seconds >= found[0].time.seconds * (1 - 1e-12)
-    if row in looked_at:
-        assert quick.layout == found[0].layout
+@pytest.mark.parametrize("shape", [LLAMA3_8B, LLAMA3_70B, LLAMA3_405B, GPT3, PALM, QWEN3_30B, QWEN3_235B])
+def test_the_quick_search_finds_what_the_search_does_or_little_slower(shape, accelerators):
+    """Within 3 % of the fastest, with batches that suit micro-batches of two and three; see bench_layout.py."""
+    for each in (3, 4):
+        task = Task(shape, H100, FITTED, accelerators, each * accelerators)
+        found = search(task, top=1)
+        if not found.best:
+            assert found.nearest is not None
+            with pytest.raises(InfeasibleError, match="short by") as caught:
+                quick_best(task)
+            assert caught.value.message == lacking(task, found.nearest)
+            continue
+        quick = quick_best(task)
+        assert quick.short == 0
+        assert quick.time.seconds <= found.best[0].time.seconds * 1.03
+        assert quick.time.seconds >= found.best[0].time.seconds * (1 - 1e-12)
+        assert quick == candidate(task, quick.layout)
 
 
-def test_the_quick_search_looks_at_few_layouts():
+def test_the_quick_search_finds_layouts_that_divide():
     for task in TASKS.values():
-        rows = list(divisions(task.shape, task.device, task.accelerators, task.sequences, Asked(), quick=True))
-        assert len(rows) <= 100
-        assert set(rows) <= set(divisions(task.shape, task.device, task.accelerators, task.sequences, Asked()))
+        row = quick_best(task).layout
+        degrees = (row.tensor, row.pipeline, row.data, row.context, row.expert, row.micro_batch, row.interleave)
+        assert degrees in set(divisions(task.shape, task.device, task.accelerators, task.sequences, Asked()))
 
 
 def test_the_quick_search_takes_the_mean_shape_of_a_family():
     shape = LLAMA3_70B._replace(layers=79.3, width=8112.5, heads=63.4, kv_heads=7.9, feed_forward=28500.7)
-    assert quick_best(shape, H100, FITTED, 512, 512).short == 0
+    assert quick_best(Task(shape, H100, FITTED, 512, 512)).short == 0
 
 
 PLAIN = """
 import sys
 from scaleplan.compute.device import Calibration, Device
-from scaleplan.compute.layouts import quick_best
+from scaleplan.compute.layouts import Task, quick_best
 from scaleplan.compute.transformer import Transformer
 shape = Transformer(80, 8192, 64, 8, 128, 28672, 128256, 8192)
 device = Device("h100-sxm", "bf16", 989e12, 80e9, 3.35e12, 450e9, 50e9, 8)
-quick_best(shape, device, Calibration(0.55, 1.4, 0.7, "", ""), 512, 512)
+task = Task(shape, device, Calibration(0.55, 1.4, 0.7, "", ""), 512, 512)
+quick_best(task)
+try:
+    quick_best(task._replace(accelerators=8))
+except Exception as error:
+    print(type(error).__name__)
 print("numpy" in sys.modules)
 """
 
 
 def test_the_quick_search_needs_no_numpy():
     done = subprocess.run([sys.executable, "-c", PLAIN], check=True, capture_output=True, text=True)
-    assert done.stdout == "False\n"
+    assert done.stdout == "InfeasibleError\nFalse\n"
 
 
 def test_degrees_that_are_asked_for_are_kept():
@@ -174,6 +176,44 @@ def test_a_tensor_degree_beyond_a_node_is_taken_only_when_asked_for():
     task = Task(GPT3, H100, FITTED, 256, 256)
     assert all(each.layout.tensor <= 8 for each in search(task, top=10**6).best)
     assert search(task, Asked(tensor=16)).best[0].layout.tensor == 16
+
+
+def test_tensor_degrees_fill_nodes():
+    """Of groups of six on nodes of eight half would cross; on six accelerators none does."""
+    shape = LLAMA3_8B._replace(heads=24, kv_heads=24, width=3072, feed_forward=12288)
+    assert {row.tensor for row in divisions(shape, H100, 48, 96, Asked())} == {1, 2, 4, 8}
+    assert {row.tensor for row in divisions(shape, H100, 6, 96, Asked())} == {1, 2, 3, 6}
+    task = Task(shape, H100, FITTED, 48, 96)
+    six = candidate(task, Layout(tensor=6, data=8))
+    fast = candidate(task._replace(device=H100._replace(network=450e9)), Layout(tensor=6, data=8))
+    assert six.time.tensor > 3 * fast.time.tensor  # what is asked for is priced at the network
+    assert search(task, Asked(tensor=6), top=1).best
+
+
+def test_a_share_of_the_memory_may_be_given():
+    """Korthikanti et al. 2022: 175B on 64 A100, tensor 8, pipeline 8, three chunks, selective recomputation."""
+    a100 = Device("a100-sxm-80", "bf16", 312e12, 80e9, 2.039e12, 300e9, 25e9, 8)
+    shape = GPT3._replace(vocabulary=51200, tied=True)
+    stack = Stack(flash=False, fused=False, dropout=True)
+    task = Task(shape, a100, FITTED, 64, 64, stack)
+    asked = Asked(tensor=8, pipeline=8, interleave=3, micro_batch=1, zero=1, recompute=Recompute.SELECTIVE)
+    assert not search(task, asked).best
+    (only,) = search(task._replace(fill=0.9), asked).best
+    assert 0.8 * 80e9 < only.memory.total <= 0.9 * 80e9
+    assert usable(a100, 0.9) == 72e9
+
+
+def test_training_in_32_bits_takes_more_memory():
+    """Precision of the products decides how wide weights and activations are kept, in both searches."""
+    task = TASKS["llama3-8b"]
+    wide = task._replace(device=H100._replace(precision="tf32", peak=495e12))
+    layout = Layout(tensor=2, data=32, recompute=Recompute.FULL)
+    assert candidate(wide, layout).memory.activations == 2 * candidate(task, layout).memory.activations
+    assert (
+        candidate(task._replace(device=H100._replace(precision="fp8")), layout).memory == candidate(task, layout).memory
+    )
+    assert search(wide, top=1).fitting < search(task, top=1).fitting
+    assert quick_best(wide).short == 0
 
 
 def test_a_single_head_of_keys_is_on_every_rank_and_heads_still_divide():
@@ -258,12 +298,14 @@ def test_layouts_that_divide_are_not_refused():
 
 def test_quick_search_says_what_does_not_divide():
     with pytest.raises(UsageError, match="no layout divides"):
-        quick_best(LLAMA3_70B, H100, FITTED, 1009, 1000)
+        quick_best(Task(LLAMA3_70B, H100, FITTED, 1009, 1000))
 
 
 def test_a_layout_in_words_leaves_out_what_is_one():
     layout = Layout(tensor=8, data=4, zero=3, micro_batch=2, recompute=Recompute.SELECTIVE_OP)
     assert in_words(layout) == "tensor 8, data 4, ZeRO 3, micro-batch 2, recompute selective_op"
+    chunks = Layout(pipeline=4, data=2, context=2, expert=4, interleave=5)
+    assert in_words(chunks).startswith("pipeline 4, context 2, data 2, expert 4, interleave 5, ZeRO 1")
 
 
 def test_unfused_attention_may_recompute_its_core_alone():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from scaleplan.compute.device import Device
-from scaleplan.compute.layout import Layout, Recompute, Stack, stage_layers
-from scaleplan.compute.memory import FIXED_OVERHEAD, FUSED_LOGITS_BYTES, memory, short, usable
+from scaleplan.compute.layout import Layout, Recompute, Stack, expert_copies, stage_layers
+from scaleplan.compute.memory import FIXED_OVERHEAD, FUSED_LOGITS_BYTES, memory, short, usable, value_bytes_at
 from scaleplan.compute.transformer import Experts, LatentAttention, Transformer
 
 GIB = 2.0**30
@@ -40,6 +40,10 @@ SHAPES = {
 }
 
 
+def static(found):
+    return found.weights + found.gradients + found.optimizer
+
+
 def a_layer(shape, layout):
     """Bytes a token that one more layer keeps: what twice the layers take more, over layers in flight and tokens."""
     more = memory(shape._replace(layers=2 * shape.layers), layout).activations - memory(shape, layout).activations
@@ -55,7 +59,7 @@ def test_the_example_of_the_paper_on_zero(zero, gigabytes):
     shape = shape._replace(feed_forward=7.5e9 / 30_000 / 288 - 288)
     assert shape.params.total == pytest.approx(7.5e9, rel=1e-6)
     found = memory(shape, Layout(data=64, zero=zero, stack=Stack(gradient_bytes=2)))
-    assert found.static / 1e9 == pytest.approx(gigabytes, rel=0.015)
+    assert static(found) / 1e9 == pytest.approx(gigabytes, rel=0.015)
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -63,7 +67,7 @@ def test_the_example_of_the_paper_on_zero(zero, gigabytes):
 def test_on_one_accelerator_every_parameter_has_its_weight_gradient_and_adam(name, gradient_bytes, bytes_each):
     shape = SHAPES[name]
     found = memory(shape, Layout(zero=0, stack=Stack(gradient_bytes=gradient_bytes)))
-    assert found.static == pytest.approx(bytes_each * shape.params.total, rel=1e-12)
+    assert static(found) == pytest.approx(bytes_each * shape.params.total, rel=1e-12)
 
 
 @pytest.mark.parametrize("tensor", [1, 2, 8])
@@ -81,7 +85,7 @@ def test_a_layer_of_korthikanti_keeps_what_table_2_says(tensor):
 
 
 @pytest.mark.parametrize(
-    ("shape", "pipeline", "chunks", "sequences", "static", "everything", "selective"),
+    ("shape", "pipeline", "chunks", "sequences", "states", "everything", "selective"),
     [
         (gpt(48, 6144, 64), 1, 1, 4, 45.56, 59.25, 9.563),
         (gpt(96, 12288, 96), 8, 3, 1, 45.56, 66.84, 12.35),
@@ -89,13 +93,13 @@ def test_a_layer_of_korthikanti_keeps_what_table_2_says(tensor):
         (gpt(128, 25600, 160), 64, 1, 1, 32.96, 131.25, 26.56),
     ],
 )
-def test_figure_1_of_korthikanti(shape, pipeline, chunks, sequences, static, everything, selective):
+def test_figure_1_of_korthikanti(shape, pipeline, chunks, sequences, states, everything, selective):
     """GiB on the first stage, of the layers alone: the figure leaves embeddings, logits and what is transient out."""
     layout = MEGATRON_2022._replace(tensor=8, pipeline=pipeline, interleave=chunks, micro_batch=sequences)
     bare = shape._replace(vocabulary=0)
     in_flight = 1.0 if chunks == 1 else 1 + (pipeline - 1) / (pipeline * chunks)
     tokens = sequences * shape.context * in_flight * shape.layers
-    assert memory(bare, layout).static / GIB == pytest.approx(static, rel=0.001)
+    assert static(memory(bare, layout)) / GIB == pytest.approx(states, rel=0.001)
     kept = a_layer(bare, layout._replace(interleave=1, pipeline=1))
     assert kept * tokens / GIB == pytest.approx(everything, rel=0.001)
     seldom = layout._replace(sequence_parallel=True, recompute=Recompute.SELECTIVE)
@@ -301,3 +305,45 @@ def test_fewer_heads_of_keys_and_latent_keys_change_what_is_kept():
     plain = latent._replace(latent=None)
     projected = 4 * 128 * (128 + 64 + 128) + 4 * (1536 + 512) + 2 * 64
     assert a_layer(latent, Layout()) - a_layer(plain, Layout()) == pytest.approx(projected - 4 * 2 * 128 * 128)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("zero", [0, 1, 2])
+def test_training_in_32_bits_has_no_master_copy_and_activations_twice_as_wide(name, zero):
+    """Weight, gradient, momentum and variance of 4 bytes each: 16 a parameter, where 16-bit weights make it 18."""
+    shape, layout = SHAPES[name], Layout(zero=zero)
+    narrow, wide = memory(shape, layout), memory(shape, layout, value_bytes=4)
+    params = shape.params.total
+    assert (wide.weights, wide.gradients, wide.optimizer) == pytest.approx((4 * params, 4 * params, 8 * params))
+    assert wide.activations == pytest.approx(2 * narrow.activations)
+    assert wide.logits - narrow.logits == pytest.approx(4 * shape.width * shape.context)  # logits are in FP32 anyway
+
+
+def test_stage_3_in_32_bits_shards_four_times_four_bytes():
+    found = memory(LLAMA3_70B, Layout(data=64, zero=3), value_bytes=4)
+    layer = LLAMA3_70B.attention_layer + LLAMA3_70B.dense_ffn_layer
+    gathered = 4 * (3 * layer + 128256 * 8192)
+    assert static(found) == pytest.approx(16 * LLAMA3_70B.params.total / 64 + gathered, rel=1e-12)
+
+
+def test_gradients_of_32_bit_weights_are_no_narrower():
+    half = Layout(stack=Stack(gradient_bytes=2))
+    assert memory(LLAMA3_8B, half, value_bytes=4) == memory(LLAMA3_8B, Layout(), value_bytes=4)
+
+
+@pytest.mark.parametrize(
+    ("precision", "bytes_each"), [("fp32", 4), ("tf32", 4), ("bf16", 2), ("fp16", 2), ("fp8", 2), ("nvfp4", 2)]
+)
+def test_narrow_formats_are_of_products_only(precision, bytes_each):
+    assert value_bytes_at(precision) == bytes_each
+
+
+@pytest.mark.parametrize(("tensor", "expert", "copies"), [(1, 64, 1), (8, 8, 64), (2, 64, 2), (4, 1, 256)])
+def test_copies_of_experts_are_those_whose_optimizer_is_shared(tensor, expert, copies):
+    """Experts are whole on a rank, and tensor ranks hold different ones or copies (Megatron-LM)."""
+    layout = Layout(tensor=tensor, data=64, expert=expert, zero=1)
+    assert expert_copies(layout) == copies
+    routed = 58 * 256 * DEEPSEEK_V3.expert_ffn / expert
+    sharded, whole = memory(DEEPSEEK_V3, layout), memory(DEEPSEEK_V3, layout._replace(zero=0))
+    others = whole.optimizer - 12 * routed
+    assert sharded.optimizer == pytest.approx(others / 64 + 12 * routed / copies)

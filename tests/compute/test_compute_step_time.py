@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scaleplan.compute.communication import Cluster, exchange, gather, send
+from scaleplan.compute.communication import Cluster, cluster, exchange, gather, send
 from scaleplan.compute.device import Calibration, Device
 from scaleplan.compute.layout import Layout, Recompute, Stack
 from scaleplan.compute.step_layer import layer, rates
@@ -150,20 +150,58 @@ def test_a_pipeline_run_event_by_event_takes_as_long(stages: int, micro_batches:
     assert max(free) == pytest.approx(formula)
 
 
-@pytest.mark.parametrize(("ranks", "stride"), [(2, 1), (8, 1), (16, 1), (64, 8), (32, 2), (4, 16)])
+@pytest.mark.parametrize(
+    ("ranks", "stride"),
+    [(2, 1), (8, 1), (16, 1), (64, 8), (32, 2), (4, 16), (6, 1), (12, 1), (24, 1), (3, 4), (6, 4), (2, 6), (3, 2)],
+)
 def test_a_ring_walked_hop_by_hop_takes_as_long(ranks: int, stride: int) -> None:
-    """A naive twin of the bandwidth term: n - 1 rounds, each as long as its slowest hop with the ports it has."""
-    on = Cluster(link=200e9, network=20e9, domain=8)
-    bytes_ = 1e9
-    places = [rank * stride // on.domain for rank in range(ranks)]
-    in_a_node = max(places.count(place) for place in places)
-    rounds = 0.0
-    for _ in range(ranks - 1):
-        hops = [places[rank] == places[(rank + 1) % ranks] for rank in range(ranks)]
-        slowest = min(on.link if near else min(on.link, in_a_node * on.network) for near in hops)
-        rounds += bytes_ / ranks / slowest
+    """A naive twin of the bandwidth term: n - 1 rounds, each as long as the slowest hop of any group, which has as many
+    of a node's ports as it has ranks there."""
+    node, bytes_ = 8, 1e9
+    on = Cluster(link=200e9, network=20e9, domain=node)
+    slowest = on.link
+    for first in range(0, node * ranks * stride, ranks * stride):
+        for offset in range(stride):
+            places = [(first + offset + rank * stride) // node for rank in range(ranks)]
+            if len(set(places)) > 1:
+                ports = min(places.count(place) for place in places)
+                slowest = min(slowest, ports * on.network)
+    rounds = (ranks - 1) * bytes_ / ranks / slowest
     latency = float(gather(0.0, ranks, stride, on))
     assert float(gather(bytes_, ranks, stride, on)) - latency == pytest.approx(rounds)
+
+
+def test_arrays_of_groups_are_priced_as_their_elements() -> None:
+    on = Cluster(link=200e9, network=20e9, domain=8)
+    ranks, stride = np.array([2.0, 6.0, 12.0, 8.0, 64.0]), np.array([1.0, 1.0, 2.0, 8.0, 1.0])
+    together: Any = gather(1e9, ranks, stride, on)
+    alone = [float(gather(1e9, float(n), float(k), on)) for n, k in zip(ranks, stride, strict=True)]
+    assert together.tolist() == pytest.approx(alone, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("domain", "accelerators", "together"),
+    [(8, 6, 6), (8, 8, 8), (8, 48, 8), (8, 36, 8), (72, 64, 64), (72, 72, 72), (72, 256, 64), (72, 144, 72)],
+)
+def test_a_job_fills_nodes_and_takes_sixty_four_of_a_racks_seventy_two(
+    domain: int, accelerators: int, together: int
+) -> None:
+    assert cluster(DEVICE._replace(domain=domain), CALIBRATION, accelerators).domain == together
+
+
+def test_ranks_of_experts_that_fill_a_part_of_each_rack_keep_to_its_links() -> None:
+    rack = DEVICE._replace(domain=72, link=900e9, network=50e9)
+    near = step_time(SPARSE, Layout(data=256, expert=64), rack, CALIBRATION, 1024).experts
+    far = step_time(SPARSE, Layout(data=256, expert=64), rack._replace(domain=8), CALIBRATION, 1024).experts
+    assert far > 3 * near
+
+
+def test_a_group_that_does_not_divide_a_node_is_priced_at_the_network() -> None:
+    """Of 48 on nodes of eight half of all groups of six cross, with two ports."""
+    whole, crossing = (
+        step_time(DENSE, Layout(tensor=t, data=48 // t), DEVICE, CALIBRATION, 480).tensor for t in (8, 6)
+    )
+    assert crossing > 2 * whole
 
 
 def test_one_rank_communicates_nothing() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scaleplan.compute.device import Calibration
-from scaleplan.compute.step_calibration import calibrated, time_factor
+from scaleplan.compute.device import Calibration, Device
+from scaleplan.compute.layout import Layout, Recompute
+from scaleplan.compute.step_calibration import calibrated, least_seconds, time_factor
+from scaleplan.compute.transformer import Transformer
 
 PLAIN = Calibration(0.7, 1.1, 0.7, "", "")
 
@@ -39,6 +41,21 @@ def test_the_band_holds_for_the_next_step() -> None:
         found = time_factor(steps[:4].tolist(), [1.0] * 4)
         inside += 1 / (1 + found.spread) <= steps[4] / found.factor <= 1 + found.spread
     assert 0.86 < inside / 2000 < 0.96
+
+
+def test_the_band_is_as_wide_below_as_above_in_the_logarithm() -> None:
+    above, below = (time_factor([1.0, 1.0, x], [1.0] * 3).spread for x in (1.3, 1 / 1.3))
+    assert above == pytest.approx(below)
+
+
+def test_the_least_time_is_that_of_all_flops_at_the_peak() -> None:
+    """Again of everything: a third more in the layers."""
+    shape, on = Transformer(10, 1024, 8, 8, 128, 4096, 1000, 512, gated=False), Device("x", "bf16", 1e12, 1, 1, 1, 1, 8)
+    plain = least_seconds(shape, Layout(data=4), on, 8)
+    layers, head, scores = 10 * 12 * 1024**2, 1000 * 1024, 2 * 10 * 1024 * 512
+    assert plain == pytest.approx((6 * (layers + head) + 3 * scores) * 512 * 8 / 4e12)
+    again = least_seconds(shape, Layout(data=4, recompute=Recompute.FULL), on, 8)
+    assert again == pytest.approx((8 * layers + 6 * head + 4 * scores) * 512 * 8 / 4e12)
 
 
 def test_the_factor_and_its_band_go_into_the_constants() -> None:

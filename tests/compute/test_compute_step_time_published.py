@@ -71,7 +71,7 @@ def test_korthikanti_2022_table_4(
     known = load_calibration("a100-sxm-80", "bf16").calibration
     layout = Layout(8, micro_batch=4, recompute=recompute, sequence_parallel=sequence_parallel, stack=MEGATRON_2022)
     ahead, back = layer(GPT["22B"], layout, rates(A100, known), 8192)
-    links = layer_transfers(GPT["22B"], layout, cluster(A100, known), 8192, 0.0).tensor
+    links = layer_transfers(GPT["22B"], layout, cluster(A100, known, 8), 8192, 0.0).tensor
     reduces = 6 if recompute is Recompute.FULL else 4
     ahead_ms = 1e3 * float(ahead.total + links * 2 / reduces)
     back_ms = 1e3 * float(back.total + links * (reduces - 2) / reduces)

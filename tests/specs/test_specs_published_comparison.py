@@ -175,7 +175,7 @@ def test_emissions_need_a_grid_and_the_reason_names_the_run_s_own():
 
 def test_hours_that_exceed_the_estimate_name_the_share_of_the_peak():
     reason = rows_of(published("gpt3", precision="fp16", mfu=0.6))["days"].reason
-    assert "of the peak over the whole run" in reason
+    assert "of the fp16 peak over the whole run" in reason
     assert "21.3% was published for its steps" in reason
 
 
