@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from scaleplan import units
@@ -75,7 +74,7 @@ def cost(
         raise UsageError("a run of so many parameters and tokens costs more FLOPs than numbers here can hold")
     machine = machine_of(where)
     if conditions.get("on") is None:
-        machine = replace(machine, assumptions=_as_published(machine.assumptions))
+        machine = machine._replace(assumptions=_as_published(machine.assumptions))
     return costing_of(subject, machine, deadline_days=where.days)
 
 

@@ -50,7 +50,7 @@ def conditions_from(words: Mapping[str, Any], base: Conditions | None = None, fl
             raise UsageError(f"two budgets: {flops!r} and {others[0]}; keep one")
         said |= text
     found = read_conditions(said)
-    conditions = found if base is None else replace(base, **_given(said, found))
+    conditions = found if base is None else base._replace(**_given(said, found))
     budgets = [name for name in ("gpu_hours", "usd") if getattr(conditions, name) is not None]
     if len(budgets) > 1:
         raise UsageError("two budgets, gpu_hours and usd: keep one")
@@ -84,7 +84,7 @@ def flop_of(law: Law, problem: Problem, machine: Machine) -> float:
     from scaleplan.compute.bill import training_within
     from scaleplan.planning.resources import flop_within
 
-    hours, days, count = machine.budget_hours, machine.deadline_days, machine.count
+    hours, days, count = machine.budget_hours, machine.deadline_days, machine.accelerators
     if count is not None and days is not None and hours > count * 24 * days * (1 + 1e-9):
         raise InfeasibleError(
             f"{hours:,.6g} accelerator-hours take {hours / 24 / count:.4g} days on {count:,} {machine.accelerator.id}, "

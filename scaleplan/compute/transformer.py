@@ -13,6 +13,7 @@ has d q + q a (c + r) + d (w + r) + w a (c + v) + a v d in place of the first li
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from scaleplan.ops import Real
@@ -139,27 +140,38 @@ class Transformer(NamedTuple):
     @property
     def params(self) -> Params:
         """Every parameter, counted."""
-        L, d, moe = self.layers, self.width, self.experts
-        if moe is None:
-            ffn = ffn_active = L * self.dense_ffn_layer
-        else:
-            sparse = L - moe.dense_layers
-            dense, router = moe.dense_layers * self.dense_ffn_layer, sparse * moe.count * d
-            ffn = dense + router + sparse * (moe.count + moe.shared) * self.expert_ffn
-            ffn_active = dense + router + sparse * (moe.active + moe.shared) * self.expert_ffn
-        attention = L * self.attention_layer
-        vectors = (self.norms * L + self.outer_norms) * d * (2 if self.biases else 1)
-        if self.biases:
-            ffn_outputs = (2 if self.gated else 1) * self.feed_forward + d
-            vectors += L * (self.query_width + 2 * self.key_value_width + d + ffn_outputs)
-        matrix = self.vocabulary * d
-        embedding = (matrix if self.tied else 2 * matrix) + self.learned_positions * d
-        rest, active = attention + ffn + vectors, attention + ffn_active + vectors
-        return Params(
-            total=rest + embedding,
-            active=active + embedding,
-            embedding=embedding,
-            nonembedding=rest,
-            active_nonembedding=active,
-            matrices=attention - L * self.position_weights_layer + ffn_active + matrix,
-        )
+        try:
+            return _remembered(self)
+        except TypeError:  # arrays do not hash
+            return _counted(self)
+
+
+def _counted(shape: Transformer) -> Params:
+    L, d, moe = shape.layers, shape.width, shape.experts
+    if moe is None:
+        ffn = ffn_active = L * shape.dense_ffn_layer
+    else:
+        sparse = L - moe.dense_layers
+        dense, router = moe.dense_layers * shape.dense_ffn_layer, sparse * moe.count * d
+        ffn = dense + router + sparse * (moe.count + moe.shared) * shape.expert_ffn
+        ffn_active = dense + router + sparse * (moe.active + moe.shared) * shape.expert_ffn
+    attention = L * shape.attention_layer
+    vectors = (shape.norms * L + shape.outer_norms) * d * (2 if shape.biases else 1)
+    if shape.biases:
+        ffn_outputs = (2 if shape.gated else 1) * shape.feed_forward + d
+        vectors += L * (shape.query_width + 2 * shape.key_value_width + d + ffn_outputs)
+    matrix = shape.vocabulary * d
+    embedding = (matrix if shape.tied else 2 * matrix) + shape.learned_positions * d
+    rest, active = attention + ffn + vectors, attention + ffn_active + vectors
+    return Params(
+        total=rest + embedding,
+        active=active + embedding,
+        embedding=embedding,
+        nonembedding=rest,
+        active_nonembedding=active,
+        matrices=attention - L * shape.position_weights_layer + ffn_active + matrix,
+    )
+
+
+_remembered = lru_cache(maxsize=4)(_counted)
+"""A search of layouts asks hundreds of times for the counts of one shape."""

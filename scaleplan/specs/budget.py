@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -78,7 +77,7 @@ class BudgetDocument(Strict):
         """What the file says of the cluster, its deadline and its pilots."""
         pilots = None if self.pilots is None else self.pilots.extra
         deadline = None if self.limits is None else self.limits.deadline_days
-        return replace(self.budget.conditions, days=self.budget.days or deadline, pilots=pilots)
+        return self.budget.conditions._replace(days=self.budget.days or deadline, pilots=pilots)
 
 
 class OptionsDocument(Strict):

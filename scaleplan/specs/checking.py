@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scaleplan import units
@@ -105,7 +105,7 @@ def _conditions(spec: BudgetDocument | OptionsDocument) -> list[tuple[str, Any]]
     """What the file says of the cluster, its deadline and its pilots."""
     from scaleplan.specs.budget import OptionsDocument
 
-    found = asdict(spec.conditions)
+    found = spec.conditions._asdict()
     if spec.budget is None or spec.budget.precision is None:
         found["precision"] = None
     listed = [(name, getattr(spec.conditions, name)) for name, value in found.items() if value is not None]

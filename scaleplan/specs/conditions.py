@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scaleplan import units
 from scaleplan.compute.bill import Assumption, Extra, Rates, Span, exactly
@@ -28,8 +27,7 @@ PUE_SOURCE = "our choice, between the fleets of Meta (1.08), Google (1.10), AWS 
 PRECISION = "bf16"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conditions:
+class Conditions(NamedTuple):
     """What was given about where a run runs, read but not yet looked up; ``None`` for what was not given.
 
     ``on`` is an accelerator or a number of them, ``512xh100-sxm``; ``days`` a deadline or the time of a cluster;
@@ -215,13 +213,12 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "calibrate": _text,
     "cluster": _text,
 }
-assert set(READERS) == {field.name for field in fields(Conditions)}
+assert set(READERS) == set(Conditions._fields)
 
 
 def given(conditions: Conditions) -> dict[str, Any]:
     """What was given, by name."""
-    values = ((field.name, getattr(conditions, field.name)) for field in fields(Conditions))
-    return {name: value for name, value in values if value is not None}
+    return {name: value for name, value in conditions._asdict().items() if value is not None}
 
 
 def rates_of(conditions: Conditions, accelerator: Accelerator) -> tuple[Rates, tuple[Assumption, ...]]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scaleplan import units
 from scaleplan.compute.bill import Assumption, Extra, Rates
@@ -33,13 +32,12 @@ DEFAULT_BATCH = "steplaw-2025"
 """Our choice: it needs nothing but the tokens, and gives 18M for Llama 3's 15T, which took up to 16M."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
+class Machine(NamedTuple):
     """An accelerator, how many of it (``None``: not given), its rates, and the conditions they come from."""
 
     accelerator: Accelerator
     part: Part
-    count: int | None
+    accelerators: int | None
     rates: Rates
     conditions: Conditions
     assumptions: tuple[Assumption, ...]
@@ -60,17 +58,17 @@ class Machine:
                 raise UsageError(f"no price of {self.accelerator.id} is known: give one [USD an hour] with --price")
             return given.usd / self.rates.price.value
         assert given.days is not None
-        if self.count is None:
+        if self.accelerators is None:
             raise UsageError(
                 f"{given.days:g} days of how many {self.accelerator.id}? Write --on 512x{self.accelerator.id}"
             )
-        return self.count * 24 * given.days
+        return self.accelerators * 24 * given.days
 
     @property
     def deadline_days(self) -> float | None:
         """The deadline: the days given, unless they are the budget."""
         given = self.conditions
-        return given.days if self.count is None or given.usd is not None or given.gpu_hours is not None else None
+        return given.days if self.accelerators is None or given.usd is not None or given.gpu_hours is not None else None
 
 
 def machine_of(conditions: Conditions) -> Machine:
@@ -100,7 +98,7 @@ def machine_of(conditions: Conditions) -> Machine:
     return Machine(
         accelerator=accelerator,
         part=Part(accelerator.id, conditions.precision, peak, _node_of(accelerator)),
-        count=count,
+        accelerators=count,
         rates=rates,
         conditions=conditions,
         assumptions=(*listed, *assumptions),
@@ -114,8 +112,7 @@ def _node_of(accelerator: Accelerator) -> int:
     return domain if domain <= _LARGEST_NODE else _POD_HOST
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Subject(NamedTuple):
     """What is trained: a run, its shape where that is known, and where each number comes from."""
 
     workload: Workload
@@ -152,15 +149,15 @@ def costing_of(
             machine.part,
             machine.rates,
             speed_of,
-            accelerators=machine.count,
+            accelerators=machine.accelerators,
             deadline_days=days,
             gpu_hours=gpu_hours,
             batch_tokens=batch if isinstance(batch, float) else None,
         )
     except InfeasibleError as error:
-        if machine.count is None or not checked:
+        if machine.accelerators is None or not checked:
             raise
-        raise InfeasibleError(f"{error.message}{_enough(machine.count, speed_of)}") from None
+        raise InfeasibleError(f"{error.message}{_enough(machine.accelerators, speed_of)}") from None
     if checked and days is not None and costing.days is not None and costing.days > days * (1 + 1e-9):
         fitting = cost(subject.workload, machine.part, machine.rates, speed_of, deadline_days=days)
         raise InfeasibleError(
@@ -227,11 +224,11 @@ def _speed_of(subject: Subject, machine: Machine) -> tuple[SpeedOf, list[Assumpt
 def _too_small(run: Workload, machine: Machine) -> list[Notice]:
     """A notice where a given utilisation hides that the model's states alone are larger than the cluster's memory."""
     memory = machine.accelerator.number("memory")
-    if memory is None or machine.count is None or _STATE_BYTES * run.params_total <= 1e9 * memory * machine.count:
+    if memory is None or machine.accelerators is None or _STATE_BYTES * run.params_total <= 1e9 * memory * machine.accelerators:
         return []
-    states, has = _STATE_BYTES * run.params_total / 1e9, memory * machine.count
+    states, has = _STATE_BYTES * run.params_total / 1e9, memory * machine.accelerators
     text = (
-        f"weights, gradients and optimizer of {run.name} take {states:,.0f} GB, {machine.count} {machine.part.id} have "
+        f"weights, gradients and optimizer of {run.name} take {states:,.0f} GB, {machine.accelerators} {machine.part.id} have "
         f"{has:,.0f} GB: it does not run there; `scaleplan layout` says what it takes."
     )
     return [Notice("does_not_fit", text)]
@@ -253,7 +250,7 @@ def _unused_network(machine: Machine) -> float | None:
     domain, link = machine.accelerator.number("domain"), machine.accelerator.number("interconnect_one_way")
     if machine.accelerator.number("scale_out") is not None or domain is None or link is None:
         return None
-    return 8 * link if machine.count is not None and machine.count <= domain else None
+    return 8 * link if machine.accelerators is not None and machine.accelerators <= domain else None
 
 
 def _shape_of(subject: Subject, machine: Machine) -> tuple[Transformer, list[Assumption]]:
@@ -294,11 +291,12 @@ def _batch_of(subject: Subject, machine: Machine) -> tuple[float, Assumption]:
             raise UsageError(f"batch: a step of {given} tokens is more than the run's {all_of}")
         return machine.conditions.batch, Assumption("batch", machine.conditions.batch, "tokens", "given", "given")
     from scaleplan.laws.hyper_step import HyperStep
-    from scaleplan.specs.laws import group_form, law_data
+    from scaleplan.specs.presets import read
 
-    data, _ = law_data(DEFAULT_BATCH, whole=False)
-    rule = group_form(data["groups"][data["default"]["hyper"][0]])
-    assert isinstance(rule, HyperStep)
+    # Read without the machinery of laws, which a bill does not need otherwise.
+    data = read("laws", DEFAULT_BATCH, whole=False).data
+    group = data["groups"][data["default"]["hyper"][0]]
+    rule = HyperStep(**{symbol: float(each["value"]) for symbol, each in group["constants"].items()})
     batch = min(float(rule.batch_of(subject.workload.tokens)), subject.workload.tokens)
     source = f"{data['title']} ({data['paper']}): {rule.equation}"
     return batch, Assumption("batch", batch, "tokens", "assumed", source)

@@ -256,7 +256,7 @@ def test_the_peak_of_a_machine_is_the_dense_one():
 
 def test_a_machine_has_the_number_the_node_and_the_sources():
     machine = machine_of(Conditions(on="2048xh100-sxm", days=60.0))
-    assert (machine.count, machine.part.id, machine.part.node) == (2048, "h100-sxm", 8)
+    assert (machine.accelerators, machine.part.id, machine.part.node) == (2048, "h100-sxm", 8)
     assert machine.budget_hours == 2048 * 24 * 60
     assert machine.deadline_days is None
     assert all(each.source for each in machine.assumptions)
