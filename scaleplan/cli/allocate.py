@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scaleplan.cli.options import (
+    BatchOption,
+    CalibrateOption,
     DaysOption,
     FormatOption,
     GetOption,
@@ -15,6 +17,7 @@ from scaleplan.cli.options import (
     LawsOption,
     LevelOption,
     MfuOption,
+    NetworkOption,
     OnOption,
     OutputOption,
     PrecisionOption,
@@ -44,6 +47,9 @@ def allocate(
     goodput: GoodputOption = None,
     price: PriceOption = None,
     precision: PrecisionOption = None,
+    network: NetworkOption = None,
+    batch: BatchOption = None,
+    calibrate: CalibrateOption = None,
     law: LawsOption = None,
     level: LevelOption = "0.95",
     hyper: Annotated[bool, typer.Option("--hyper", help="Add learning rate and batch by the default rule.")] = False,
@@ -66,6 +72,9 @@ def allocate(
         "goodput": goodput,
         "price": price,
         "precision": precision,
+        "network": network,
+        "batch": batch,
+        "calibrate": calibrate,
     }
     if all(given is None for given in (budget, flops, loss, on, days, gpu_hours, usd)):
         text = "--flops, --loss, --on with --days or --gpu-hours, --usd, or a budget file (scaleplan init writes one)"

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from scaleplan.cli.options import (
+    BatchOption,
     CalibrateOption,
     ClusterOption,
     DaysOption,
@@ -55,7 +56,7 @@ def cost(
     ] = None,
     water: Annotated[str | None, typer.Option(metavar="L", help="Water, litres a kWh.")] = None,
     network: NetworkOption = None,
-    batch: Annotated[str | None, typer.Option(metavar="TOKENS", help="Tokens of a step; default Step Law's.")] = None,
+    batch: BatchOption = None,
     context: Annotated[str | None, typer.Option(metavar="TOKENS", help="Tokens of a sequence.")] = None,
     evaluation: Annotated[
         str | None, typer.Option(metavar="X", help="Evaluation: 2% of the hours, or 20k gpu-hours.")

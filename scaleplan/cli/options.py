@@ -59,6 +59,9 @@ PriceOption = Annotated[str | None, typer.Option("--price", metavar="USD", help=
 NetworkOption = Annotated[
     str | None, typer.Option("--network", metavar="GBIT", help="Beyond a node, Gbit/s an accelerator.")
 ]
+BatchOption = Annotated[
+    str | None, typer.Option("--batch", metavar="TOKENS", help="Tokens of a step; default Step Law's.")
+]
 CalibrateOption = Annotated[
     str | None, typer.Option("--calibrate", metavar="STEPS.csv", help="Measured steps that correct the estimate.")
 ]

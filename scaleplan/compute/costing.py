@@ -36,7 +36,7 @@ _A_LITTLE = 1.25
 """Our choice: by so much more accelerators are tried where a model does not fit, then by ever more, up to twice."""
 MOST_ACCELERATORS = 10**9
 """More than were ever made of a kind."""
-_DIGITS = 5
+ROUND_DIGITS = 5
 """Our choice: at most a sixteenth more accelerators than the deadline needs."""
 
 
@@ -201,9 +201,9 @@ def _nodes(gpu_hours: float, days: float, part: Part) -> int:
 
 
 def _round_up(accelerators: float, part: Part) -> int:
-    """The least number of nodes, of at most ``_DIGITS`` binary digits before its zeros, of so many accelerators."""
+    """So many accelerators in the least number of nodes of at most ``ROUND_DIGITS`` binary digits before its zeros."""
     nodes = max(1, math.ceil(accelerators / part.node * (1 - 1e-12)))
-    step = 2 ** max(0, nodes.bit_length() - _DIGITS)
+    step = 2 ** max(0, nodes.bit_length() - ROUND_DIGITS)
     return -(-nodes // step) * step * part.node
 
 
@@ -232,7 +232,7 @@ def _count(
         return min(count or most, most)
     if count is None:
         few = "" if batch_tokens is None else f" with steps of {units.count(batch_tokens)} tokens"
-        more = "" if batch_tokens is None else "a larger --batch or "
+        more = "" if batch_tokens is None else "a larger batch or "
         raise InfeasibleError(f"no number of {part.id} finishes in {days:g} days{few}: give {more}a later deadline")
     return count
 
@@ -270,7 +270,7 @@ def _least(count: int, fast_enough: Callable[[int], bool], part: Part) -> int:
     """``count``, or fewer: round numbers below it as long as they are fast enough too."""
     while count > part.node:
         nodes = count // part.node - 1
-        fewer = floor_binary(nodes, _DIGITS) * part.node
+        fewer = floor_binary(nodes, ROUND_DIGITS) * part.node
         try:
             if not fast_enough(fewer):
                 return count

@@ -277,14 +277,17 @@ def shared_sequences(wanted: float, accelerators: int, *, given: bool) -> int:
     Tensor degrees and pipelines are mostly powers of two, so that data-parallel ranks keep the odd part of the number
     of accelerators. A batch that was given moves by ``ROUNDING`` at most; one that is assumed becomes the next larger
     one that divides well, which is less than twice as large.
+
+    Raises:
+        UsageError: an assumed batch that would have to be more than twice as large.
     """
     odd = odd_part(accelerators)
     if given:
         taken = near_sequences(wanted, odd)
         return taken if abs(taken - wanted) <= ROUNDING * wanted else near_sequences(wanted, 1)
-    if odd <= 2 * wanted:
-        return odd * 2 ** max(0, ceil(log2(wanted / odd)))
-    return next(n for n in divisors(accelerators) if n >= wanted)
+    if odd > 2 * max(wanted, 1.0):
+        raise UsageError(f"{accelerators:,} accelerators share no step of about {wanted:,.0f} sequences evenly")
+    return odd * 2 ** max(0, ceil(log2(wanted / odd)))
 
 
 def odd_part(n: int) -> int:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from scaleplan import units
 from scaleplan.compute.bill import Span
-from scaleplan.compute.costing import Speed, floor_binary
+from scaleplan.compute.costing import ROUND_DIGITS, Speed, floor_binary
 from scaleplan.compute.device import Calibration, Device
 from scaleplan.compute.divisions import odd_part, shared_sequences
 from scaleplan.compute.layouts import Candidate, Task, quick_best
@@ -22,8 +22,6 @@ _MUCH_MOVED = 0.001
 """Of a batch: less is not worth a word."""
 _MUCH_IDLE = 0.25
 """Our choice: the bubble of a pipeline in published layouts is below a fifth of a step."""
-_DIGITS = 5
-"""Our choice: numbers of nodes of no more binary digits before their zeros divide well enough."""
 _EXPERTS = (
     "the steps of a mixture of experts are known within a factor of 2.5 only, and runs with transfers hidden as "
     "DeepSeek-V3's were are faster than the estimate; calibrate with measured steps, or give the utilisation."
@@ -99,7 +97,9 @@ def _fastest(on: Callable[[int], _Found], accelerators: int, node: int) -> _Foun
     for used in (accelerators, *_parts(accelerators, node)):
         try:
             found.append(on(used))
-        except (InfeasibleError, UsageError) as error:
+        except InfeasibleError as error:
+            misfit = misfit if isinstance(misfit, InfeasibleError) else error
+        except UsageError as error:
             misfit = misfit or error
         whole = found[0] if found else None
         # The parts are looked at only where there is reason to.
@@ -114,14 +114,14 @@ def _fastest(on: Callable[[int], _Found], accelerators: int, node: int) -> _Foun
 def _parts(accelerators: int, node: int) -> list[int]:
     """Fewer accelerators, in numbers of nodes that divide well, down to a quarter or an eighth of them."""
     nodes = accelerators // node
-    rounded = [floor_binary(nodes, digits) for digits in range(_DIGITS, 0, -1)]
+    rounded = [floor_binary(nodes, digits) for digits in range(ROUND_DIGITS, 0, -1)]
     power = floor_binary(nodes, 1)
     parts = {*rounded, 3 * power // 4, power // 2, 3 * power // 8, power // 4}
     return sorted((part * node for part in parts if 0 < part * node < accelerators), reverse=True)
 
 
 def _divides(accelerators: int, node: int) -> bool:
-    return accelerators < node or (accelerators % node == 0 and odd_part(accelerators // node) < 2**_DIGITS)
+    return accelerators < node or (accelerators % node == 0 and odd_part(accelerators // node) < 2**ROUND_DIGITS)
 
 
 def _idle(found: _Found) -> float:
@@ -132,14 +132,14 @@ def _notices(found: _Found, accelerators: int, tokens: float, batch: Batch) -> l
     notices: list[Notice] = []
     if found.used < accelerators:
         text = (
-            f"{found.used:,} of {accelerators:,} accelerators are used, and all are paid for: with steps of "
-            f"{units.count(tokens)} tokens more of them would be slower."
+            f"{found.used:,} of {accelerators:,} accelerators are used, and all are paid for: steps of "
+            f"{units.count(tokens)} tokens are shared worse by more of them, or not at all."
         )
         notices.append(Notice("idle_accelerators", text))
     if _idle(found) > _MUCH_IDLE:
         text = (
             f"{_idle(found):.0%} of a step the pipeline waits: {units.count(tokens)} tokens a step are few for "
-            f"{found.used:,} accelerators; fewer of them, or a larger batch (--batch), cost less."
+            f"{found.used:,} accelerators; fewer of them, or a larger batch, cost less."
         )
         notices.append(Notice("small_batch", text))
     if batch.given and abs(tokens / batch.tokens - 1) > _MUCH_MOVED:

@@ -36,7 +36,7 @@ KERNELS = (25, 50)
 KERNELS_EXPERTS = (100, 200)
 """[s] from one kernel's start to the next, and how many a layer has forward and backward: no layer is faster. Our
 choice: it matters only to small models and to experts with few tokens."""
-LOGITS_BYTES = 24
+LOGITS_TRAFFIC = 24
 """A logit, forward and backward: written and read in 16 bits, cast to 32, exponentials, gradient. Our choice."""
 SCORE_BYTES = 8
 SCORE_BYTES_DROPOUT = 5
@@ -108,7 +108,7 @@ def head(shape: Transformer, layout: Layout, speed: Rates, tokens: Real) -> Work
     d, columns = shape.width, shape.vocabulary / layout.tensor
     linear = Linear(d * columns, d + columns, d * columns, d, columns, 1)
     forward, backward = _products(speed._replace(products=speed.products16, operand=2.0), tokens, linear)
-    memory = speed.traffic * LOGITS_BYTES * tokens * columns / speed.bandwidth
+    memory = speed.traffic * LOGITS_TRAFFIC * tokens * columns / speed.bandwidth
     return Work(forward + backward, 0.0, memory, 0.0)
 
 

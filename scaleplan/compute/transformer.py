@@ -141,9 +141,10 @@ class Transformer(NamedTuple):
     def params(self) -> Params:
         """Every parameter, counted."""
         try:
-            return _remembered(self)
-        except TypeError:  # arrays do not hash
+            hash(self)
+        except TypeError:  # of arrays
             return _counted(self)
+        return _remembered(self)
 
 
 def _counted(shape: Transformer) -> Params:

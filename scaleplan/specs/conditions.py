@@ -248,9 +248,13 @@ def rates_of(conditions: Conditions, accelerator: Accelerator) -> tuple[Rates, t
     site = None if conditions.pue is None else pue(conditions.pue)
     power = take("pue", *((PUE, "1", "our choice", PUE_SOURCE) if site is None else _looked_up(site, "1")))
     kg = None if conditions.grid is None else grid(conditions.grid)
-    if kg is not None:
+    if kg is None:
+        take("grid", None, "kg CO2e/kWh", "not given", "--grid, a country or a number, gives emissions")
+    else:
         take("grid", *_looked_up(kg, "kg CO2e/kWh"))
-    if conditions.water is not None:
+    if conditions.water is None:
+        take("water", None, "l/kWh", "not given", "--water gives the water of its energy")
+    else:
         take("water", conditions.water, "l/kWh", "given", "given")
     parts: dict[str, Extra] = {}
     for name in ("evaluation", "pilots"):

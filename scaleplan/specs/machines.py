@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scaleplan import units
 from scaleplan.compute.bill import Assumption, Extra, Rates
-from scaleplan.compute.costing import Costing, Part, Speed, SpeedOf, Workload, cost, speed_at
+from scaleplan.compute.costing import Costing, Part, SpeedOf, Workload, cost
 from scaleplan.errors import InfeasibleError, Notice, UsageError
-from scaleplan.specs.accelerators import Accelerator, cluster, device, load_accelerator, peak_of
+from scaleplan.specs.accelerators import Accelerator, cluster, load_accelerator, peak_of
 from scaleplan.specs.conditions import Conditions, given, rates_of
+from scaleplan.specs.estimates import speed_of_run
 
 if TYPE_CHECKING:
-    from scaleplan.compute.device import Device
     from scaleplan.compute.transformer import Transformer
 
 DEFAULT_ACCELERATOR = "h100-sxm"
 """Our choice, where money is the budget and no accelerator is named: its price is the best documented."""
-_OF_ESTIMATE = ("calibrate", "cluster", "network", "batch", "context")
-_FITTED = {"exact": "fitted", "default": "uncalibrated"}
 _DOUBLINGS = 12
 """Our choice: from one accelerator to a few thousand."""
 _LARGEST_NODE = 72
 """GB200 and GB300 NVL72 are rented by the rack; pods of TPUs are divided further."""
-_STATE_BYTES = 16
-"""A parameter with Adam in mixed precision (Rajbhandari et al. 2020, arXiv 1910.02054, sec. 3.1)."""
 _POD_HOST = 8
 """Our choice: hosts of TPUs have four or eight."""
-DEFAULT_BATCH = "steplaw-2025"
-"""Our choice: it needs nothing but the tokens, and gives 18M for Llama 3's 15T, which took up to 16M."""
 
 
 class Machine(NamedTuple):
@@ -140,9 +132,9 @@ def costing_of(
     Raises:
         InfeasibleError: the model fits in no layout, or the deadline is missed by so many accelerators.
     """
-    speed_of, listed, notices = _speed_of(subject, machine)
+    speed_of, listed, notices = speed_of_run(subject.workload, subject.shape, machine)
     batch = next((each.value for each in listed if each.name == "batch"), None)
-    days = deadline_days
+    tokens, days = batch if isinstance(batch, float) else None, deadline_days
     try:
         costing = cost(
             subject.workload,
@@ -152,23 +144,42 @@ def costing_of(
             accelerators=machine.accelerators,
             deadline_days=days,
             gpu_hours=gpu_hours,
-            batch_tokens=batch if isinstance(batch, float) else None,
+            batch_tokens=tokens,
         )
     except InfeasibleError as error:
         if machine.accelerators is None or not checked:
             raise
         raise InfeasibleError(f"{error.message}{_enough(machine.accelerators, speed_of)}") from None
     if checked and days is not None and costing.days is not None and costing.days > days * (1 + 1e-9):
-        fitting = cost(subject.workload, machine.part, machine.rates, speed_of, deadline_days=days)
         raise InfeasibleError(
-            f"{subject.workload.name} takes {costing.days:.4g} days on {costing.accelerators:,} "
-            f"{costing.part.id}, the deadline is {days:g}: it needs about {fitting.accelerators:,} of them"
+            f"{subject.workload.name} takes {costing.days:.4g} days on {costing.accelerators:,} {costing.part.id}, the "
+            f"deadline is {days:g}: {_meeting(subject, machine, speed_of, days, tokens)}"
         )
+    taken = costing.speed.batch_tokens
     return costing._replace(
         conditions={name: _plain(value) for name, value in given(machine.conditions).items()},
-        assumptions=(*subject.assumptions, *machine.assumptions, *listed),
+        assumptions=(*subject.assumptions, *machine.assumptions, *(_as_taken(each, taken) for each in listed)),
         warnings=(*machine.warnings, *notices, *costing.warnings),
     )
+
+
+def _meeting(subject: Subject, machine: Machine, speed_of: SpeedOf, days: float, tokens: float | None) -> str:
+    """How many accelerators would meet a deadline."""
+    run, part, rates = subject.workload, machine.part, machine.rates
+    try:
+        fitting = cost(run, part, rates, speed_of, deadline_days=days, batch_tokens=tokens)
+    except (InfeasibleError, UsageError) as error:
+        return error.message
+    return f"it needs about {fitting.accelerators:,} of them"
+
+
+def _as_taken(assumption: Assumption, tokens: float | None) -> Assumption:
+    """The batch as it was taken, beside what its rule or the user said."""
+    if assumption.name != "batch" or tokens is None or tokens == assumption.value:
+        return assumption
+    said = f"{assumption.value:,.0f} tokens, shared by the accelerators"
+    source = said if assumption.source == "given" else f"{said}; {assumption.source}"
+    return assumption._replace(value=tokens, source=source)
 
 
 def _enough(count: int, speed_of: SpeedOf) -> str:
@@ -185,118 +196,3 @@ def _enough(count: int, speed_of: SpeedOf) -> str:
 def _plain(value: Any) -> Any:
     """A value as JSON has it."""
     return value._asdict() if isinstance(value, Extra) else value
-
-
-def _speed_of(subject: Subject, machine: Machine) -> tuple[SpeedOf, list[Assumption], list[Notice]]:
-    """The speed by number of accelerators, at the utilisation given or by the step-time model."""
-    run, mfu = subject.workload, machine.conditions.mfu
-    if mfu is not None:
-        unused = [name for name in _OF_ESTIMATE if getattr(machine.conditions, name) is not None]
-        notices = _too_small(run, machine)
-        if unused:
-            text = f"{', '.join(unused)} would serve the estimate of the utilisation, which is given: not used."
-            notices.append(Notice("unused", text))
-        steady = speed_at(mfu, machine.part, run.params)
-        return lambda _: steady, [Assumption("mfu", mfu, "1", "given", "given")], notices
-    from scaleplan.compute.speed import Batch, estimated_speed
-    from scaleplan.specs.calibration import calibration_for
-
-    shape, shape_assumptions = _shape_of(subject, machine)
-    tokens, batch_assumption = _batch_of(subject, machine)
-    batch = Batch(tokens, given=machine.conditions.batch is not None)
-    network = machine.conditions.network or _unused_network(machine)
-    built = device(machine.accelerator, machine.conditions.precision, network_gbit=network)
-    steps, kind = machine.conditions.calibrate, machine.conditions.cluster
-    found = calibration_for(built, steps=steps, cluster=kind)
-    factors = found.calibration
-
-    @cache
-    def speed(accelerators: int) -> Speed:
-        return estimated_speed(shape, run.params, built, factors, batch, accelerators, machine.part.node)
-
-    status = _FITTED.get(found.status, found.status)
-    basis = found.basis if shape.experts is None else found.expert_basis
-    listed = [Assumption(f"step: {each.name}", each.value, each.unit, status, each.source) for each in basis]
-    listed.append(_network_of(machine, built))
-    return speed, [*listed, *shape_assumptions, batch_assumption], list(found.notices)
-
-
-def _too_small(run: Workload, machine: Machine) -> list[Notice]:
-    """A notice where a given utilisation hides that the model's states alone are larger than the cluster's memory."""
-    memory = machine.accelerator.number("memory")
-    if memory is None or machine.accelerators is None or _STATE_BYTES * run.params_total <= 1e9 * memory * machine.accelerators:
-        return []
-    states, has = _STATE_BYTES * run.params_total / 1e9, memory * machine.accelerators
-    text = (
-        f"weights, gradients and optimizer of {run.name} take {states:,.0f} GB, {machine.accelerators} {machine.part.id} have "
-        f"{has:,.0f} GB: it does not run there; `scaleplan layout` says what it takes."
-    )
-    return [Notice("does_not_fit", text)]
-
-
-def _network_of(machine: Machine, built: Device) -> Assumption:
-    """The network beyond a node that an estimate took, and from where."""
-    value = 8 * built.network / 1e9
-    known = machine.accelerator.values.get("scale_out")
-    if machine.conditions.network is not None:
-        return Assumption("network", value, "Gbit/s each", "given", "given")
-    if known is None:
-        return Assumption("network", None, "Gbit/s each", "unused", "the cluster is one domain of fast links")
-    return Assumption("network", value, "Gbit/s each", known.status, f"{machine.accelerator.id}: {known.source}")
-
-
-def _unused_network(machine: Machine) -> float | None:
-    """A network for a cluster that is one domain of fast links and uses none [Gbit/s]; ``None`` where it uses one."""
-    domain, link = machine.accelerator.number("domain"), machine.accelerator.number("interconnect_one_way")
-    if machine.accelerator.number("scale_out") is not None or domain is None or link is None:
-        return None
-    return 8 * link if machine.accelerators is not None and machine.accelerators <= domain else None
-
-
-def _shape_of(subject: Subject, machine: Machine) -> tuple[Transformer, list[Assumption]]:
-    run, context = subject.workload, machine.conditions.context
-    shape = subject.shape
-    listed: list[Assumption] = []
-    if shape is None:
-        if run.params != run.params_total:
-            raise UsageError(
-                f"the speed of {run.name}, a mixture of experts, depends on its shape, which is not known: give --mfu"
-            )
-        from scaleplan.compute.family import generic_shape
-
-        shape = generic_shape(run.params_total)
-        if shape.layers < 1 or shape.heads < 1:
-            raise UsageError(
-                f"{units.count(run.params_total)} parameters with a vocabulary of {shape.vocabulary:,} leave less than "
-                "a layer: give a shape, or a utilisation (--mfu)"
-            )
-        text = "the family of published decoders of its size (compute/family.py); real shapes: `scaleplan shape`"
-        listed.append(Assumption("shape", _dimensions(shape), "", "our choice", text))
-    if context is not None:
-        shape = shape._replace(context=context)
-    status, why = ("given", "given") if context is not None else ("assumed", "of the shape")
-    listed.append(Assumption("context", float(shape.context), "tokens", status, why))
-    return shape, listed
-
-
-def _dimensions(shape: Transformer) -> str:
-    return f"{float(shape.layers):.4g} layers of {float(shape.width):,.5g}"
-
-
-def _batch_of(subject: Subject, machine: Machine) -> tuple[float, Assumption]:
-    """Tokens of a step: those given, or Step Law's for so many training tokens."""
-    if machine.conditions.batch is not None:
-        if machine.conditions.batch > subject.workload.tokens:
-            given, all_of = units.count(machine.conditions.batch), units.count(subject.workload.tokens)
-            raise UsageError(f"batch: a step of {given} tokens is more than the run's {all_of}")
-        return machine.conditions.batch, Assumption("batch", machine.conditions.batch, "tokens", "given", "given")
-    from scaleplan.laws.hyper_step import HyperStep
-    from scaleplan.specs.presets import read
-
-    # Read without the machinery of laws, which a bill does not need otherwise.
-    data = read("laws", DEFAULT_BATCH, whole=False).data
-    group = data["groups"][data["default"]["hyper"][0]]
-    rule = HyperStep(**{symbol: float(each["value"]) for symbol, each in group["constants"].items()})
-    batch = min(float(rule.batch_of(subject.workload.tokens)), subject.workload.tokens)
-    source = f"{data['title']} ({data['paper']}): {rule.equation}"
-    return batch, Assumption("batch", batch, "tokens", "assumed", source)

@@ -156,11 +156,15 @@ def _energy_rows(run: PublishedRun, costing: Costing) -> list[PublishedRow]:
     hours = run.hours
     if hours is not None:
         reasons.append(f"its hours were {hours.value:,.4g}, estimated {total.gpu_hours.value:,.4g}")
+    recomputed = run.recomputed_energy_mwh
+    if recomputed is not None:
+        reasons.append(f"its own hours, watts and PUE come to {recomputed.value:,.4g} MWh")
     rows = _row(run, "energy_mwh", energy, "; ".join(reasons) or "its accelerator-hours were not published")
-    carbon = None if total.co2_t is None else total.co2_t.value
+    carbon = _scaled(total.co2_t, 1 / rates.pue if run.co2_pue_included is False else 1.0)
     grid = run.number("grid_kg_per_kwh")
     same = "" if grid is None or rates.kg_per_kwh is None else f"; its grid {grid:g} kg/kWh, here {rates.kg_per_kwh:g}"
-    text = "the energy's reasons" + same if carbon is not None else _without_carbon(energy, grid)
+    counted = "published without PUE, and compared without it; " if run.co2_pue_included is False else ""
+    text = f"{counted}as for the energy{same}" if carbon is not None else _without_carbon(energy, grid)
     return [*rows, *_row(run, "co2_t", carbon, text)]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from scaleplan.compute.bill import Assumption, Line, Span
 from scaleplan.compute.costing import Costing
 from scaleplan.compute.layout import Layout, in_words
+from scaleplan.views.inputs import MFU_IS
 from scaleplan.views.marks import by_number, digits, marked
 from scaleplan.views.table import Grid, Table, count, flop, notes
 
@@ -38,7 +39,10 @@ COST_COLUMNS = (
     "tokens_per_second",
 )
 """Keys of each row; ``rows[0]`` is the total."""
-MFU_IS = "6 N D over the dense peak, N the parameters a token passes"
+
+
+_KEYS = {"context": "context_parallel", "micro_batch": "micro_batch_sequences"}
+"""What ``layout`` calls degrees whose own names mean something else beside them."""
 
 
 def costing_table(costing: Costing) -> Table:
@@ -70,8 +74,9 @@ def costing_inputs(costing: Costing) -> dict[str, Any]:
 
 def layout_values(layout: Layout) -> dict[str, Any]:
     """The degrees of a layout by name."""
-    degrees = ("tensor", "pipeline", "data", "context", "expert", "zero", "micro_batch", "interleave")
-    return {name: int(getattr(layout, name)) for name in degrees} | {"recompute": layout.recompute.value}
+    degrees = ("tensor", "pipeline", "data", "context", "expert", "interleave", "zero", "micro_batch")
+    values = {_KEYS.get(name, name): int(getattr(layout, name)) for name in degrees}
+    return values | {"recompute": layout.recompute.value}
 
 
 def costing_row(costing: Costing) -> dict[str, Any]:

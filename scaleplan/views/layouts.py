@@ -11,6 +11,7 @@ from scaleplan.compute.layouts import Candidate, Task
 from scaleplan.compute.memory import Memory, usable
 from scaleplan.compute.step_time import StepTime
 from scaleplan.compute.traps import traps
+from scaleplan.views.inputs import MFU_IS
 from scaleplan.views.table import Grid, Table, count
 
 _DEGREES = ("tensor", "pipeline", "data", "context", "expert", "interleave", "micro_batch")
@@ -43,9 +44,8 @@ LAYOUTS_COLUMNS = (
     *(f"{part}_gb" for part in Memory._fields[:-1]),
     "notes",
 )
-MFU_IS = "6 N D over the dense peak, N the parameters a token passes"
 MFU_CAUSAL_IS = "6N+causal: six FLOP a weight that multiplies a token, the head's included, and causal attention"
-HFU_CAUSAL_IS = "the same with what is computed again"
+HFU_CAUSAL_IS = f"{MFU_CAUSAL_IS}, and what is computed again"
 
 
 def layouts_table(laid: Laid) -> Table:
@@ -140,7 +140,7 @@ def _speed_grid(laid: Laid, rows: list[dict[str, Any]]) -> Grid:
     )
     words = f"TP, PP, DP: tensor, pipeline, data; {_meanings(shown)}mb: sequences a micro-batch; Z: stage of ZeRO; "
     words += "recompute: attention's core, some operators (selective_op), or in full"
-    words += f"; {_span(laid.found.best[0])}; MFU counts {MFU_CAUSAL_IS}, HFU {HFU_CAUSAL_IS}"
+    words += f"; {_span(laid.found.best[0])}; MFU: {MFU_IS}; HFU: {HFU_CAUSAL_IS}"
     return Grid(
         title=title,
         headers=headers,
@@ -173,7 +173,7 @@ def _cells(row: dict[str, Any], shown: list[str]) -> tuple[str, ...]:
         f"{row['zero']}",
         _RECOMPUTED[row["recompute"]],
         f"{row['step_seconds']:.4g}",
-        f"{row['mfu_causal']:.1%}",
+        f"{row['mfu']:.1%}",
         f"{row['hfu_causal']:.1%}",
         count(row["tokens_per_second"]),
         f"{row['memory_gb']:.1f}",

@@ -2,10 +2,10 @@
 
     python tests/benchmarks/bench_layout.py [RUNS]
 
-The bar: ``layout`` for 1,024 accelerators in under 1 s, the process started and ended. Beside it stand the times of the
-search alone and of the quick one that ``cost`` uses; these are of this machine and moment. The last table compares the
-two for every model of ``MODELS`` on every number of accelerators of ``SIZES`` with every batch of ``BATCHES``: how much
-longer a step takes in the layout that the quick one finds.
+The bar: ``layout`` for 1,024 accelerators in under 1 s, the process started and ended. Beside it stand the times of
+the search alone and of the quick one that ``cost`` uses; times are of the machine they are taken on. The last table
+compares the two for every model of ``MODELS`` on every number of accelerators of ``SIZES`` with every batch of
+``BATCHES``: how much longer a step takes in the layout that the quick one finds.
 """
 
 from __future__ import annotations

@@ -119,3 +119,16 @@ def test_notices_of_the_speed_are_those_of_the_bill():
     notice = Notice("slow", "it is slow.")
     speed = at(0.4)(8)._replace(warnings=(notice,))
     assert cost(RUN, PART, RATES, lambda _: speed, accelerators=8).warnings == (notice,)
+
+
+def test_a_deadline_takes_the_fewest_of_the_round_numbers_even_where_speed_jumps():
+    """Slow below 64: what so few ask for overshoots, and the search comes back down."""
+
+    def jumping(many):
+        return speed_at(0.4 if many >= 64 else 0.2, PART, RUN.params)
+
+    hours = cost(RUN, PART, RATES, at(0.4), accelerators=8).gpu_hours
+    days = hours / 24 / 70
+    found = cost(RUN, PART, RATES, jumping, deadline_days=days)
+    assert found.accelerators == 72
+    assert found.days <= days

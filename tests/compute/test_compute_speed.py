@@ -9,7 +9,7 @@ from scaleplan.compute.divisions import ROUNDING, near_sequences, odd_part, shar
 from scaleplan.compute.family import generic_shape
 from scaleplan.compute.speed import Batch, estimated_speed
 from scaleplan.compute.transformer import Experts
-from scaleplan.errors import InfeasibleError
+from scaleplan.errors import InfeasibleError, UsageError
 from scaleplan.specs.accelerators import device, load_accelerator
 from scaleplan.specs.calibration import load_calibration
 
@@ -31,14 +31,14 @@ def codes(found):
 @pytest.mark.parametrize("accelerators", [1, 8, 96, 512, 704, 1000, 16384])
 def test_an_assumed_batch_becomes_the_next_that_is_shared_and_a_given_one_moves_little(wanted, accelerators):
     odd = odd_part(accelerators)
-    assumed = shared_sequences(wanted, accelerators, given=False)
-    if odd <= 2 * wanted:
+    if odd > 2 * wanted:
+        with pytest.raises(UsageError, match="share no step of about"):
+            shared_sequences(wanted, accelerators, given=False)
+    else:
+        assumed = shared_sequences(wanted, accelerators, given=False)
         assert assumed % odd == 0
         assert odd_part(assumed // odd) == 1
-        assert assumed >= wanted
-        assert assumed < 2 * max(wanted, odd)
-    else:
-        assert accelerators % assumed == 0
+        assert wanted <= assumed <= 2 * max(wanted, odd)
     given = shared_sequences(wanted, accelerators, given=True)
     assert abs(given - wanted) <= max(ROUNDING * wanted, 0.5 + 1e-12)
 
@@ -74,7 +74,10 @@ def test_what_divides_badly_is_left_idle_and_paid_for(accelerators):
 
 
 def test_a_prime_number_of_accelerators_is_not_used_whole():
-    assert int(speed(1009).layout.accelerators) < 1009
+    for many in (509, 1009, 99_991):
+        found = speed(many)
+        assert int(found.layout.accelerators) < many
+        assert found.batch_tokens < 2 * STEP.tokens
 
 
 def test_more_accelerators_than_a_batch_keeps_busy_are_said_to_wait():
