@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from scaleplan.specs.models import CatalogueModel
     from scaleplan.specs.published_comparison import PublishedComparison
 
+_PUBLISHED = ("published", "what it was trained on, as published")
+"""Where the name of an accelerator comes from that nobody gave."""
+
 
 def cost(
     what: str | os.PathLike[str] | None = None,
@@ -46,7 +49,7 @@ def cost(
         shape: layers, width and so on, as a ``Transformer`` or in words; its parameters are those of the run.
         conditions: ``on`` (an accelerator, or ``"512xh100-sxm"``), ``days`` (a deadline), ``precision``, ``mfu``,
             ``goodput``, ``price``, ``watts``, ``pue``, ``grid``, ``water``, ``network``, ``batch``, ``context``,
-            ``evaluation``, ``pilots``: see ``specs.conditions.Conditions``.
+            ``evaluation``, ``pilots``, ``calibrate``, ``cluster``: see ``specs.conditions.Conditions``.
 
     Raises:
         UsageError: nothing to cost, or two things; an unknown name; a number out of range; no accelerator named.
@@ -70,11 +73,10 @@ def cost(
     where = conditions_from({**trained, **own})
     if where.on is None:
         raise _no_accelerator()
+    # A bill multiplies by little more: prices, watts.
     if not math.isfinite(subject.workload.train_flop * 1e6):
         raise UsageError("a run of so many parameters and tokens costs more FLOPs than numbers here can hold")
-    machine = machine_of(where)
-    if conditions.get("on") is None:
-        machine = machine._replace(assumptions=_as_published(machine.assumptions))
+    machine = machine_of(where) if "on" in own else machine_of(where, _PUBLISHED)
     return costing_of(subject, machine, deadline_days=where.days)
 
 
@@ -221,12 +223,6 @@ def _trained_on(model: CatalogueModel) -> str | None:
         return None
     many = run.number("accelerators")
     return run.accelerator if many is None else f"{many:.0f}x{run.accelerator}"
-
-
-def _as_published(assumptions: tuple[Assumption, ...]) -> tuple[Assumption, ...]:
-    """The accelerator as what the model was trained on, which nobody gave."""
-    first, *others = assumptions
-    return first._replace(status="published", source="what it was trained on, as published"), *others
 
 
 def _no_accelerator() -> UsageError:

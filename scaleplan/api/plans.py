@@ -7,10 +7,11 @@ as text such as ``70B``, or as arrays.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+from scaleplan.api.budgets import budget_file, common_flop, machine_for
 from scaleplan.compute.accounting import Accounting
 from scaleplan.conventions import ParamCount
 from scaleplan.errors import InfeasibleError, Notice, UsageError
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from scaleplan.planning.prediction import Prediction, RunPrediction
     from scaleplan.specs.budget import BudgetDocument
     from scaleplan.specs.conditions import Conditions
-    from scaleplan.specs.machines import Machine
 
 COMPARE_FLOP = 5.76e23
 """Chinchilla's budget, which Hoffmann et al. 2022 call Gopher's (table 3); Gopher's own paper counts 6.31e23."""
@@ -85,12 +85,12 @@ def allocate(
     words = {"on": on, "days": days, "gpu_hours": gpu_hours, "usd": usd, **conditions}
     spec: BudgetDocument | None = None
     if budget is not None:
-        spec, budget = _budget_file(budget, {"flops": flops, "loss": loss, "gpu_hours": gpu_hours, "usd": usd})
+        spec, budget = budget_file(budget, {"flops": flops, "loss": loss, "gpu_hours": gpu_hours, "usd": usd})
         numbers |= {"flops": spec.budget.flops, "loss": spec.budget.loss}
         from scaleplan.specs.budget import laws_of
 
         law = law or laws_of(budget, spec.law)
-    machine, numbers["flops"] = _machine(words, spec, numbers["flops"], numbers["loss"])
+    machine, numbers["flops"] = machine_for(words, spec, numbers["flops"], numbers["loss"])
     given = {key: number(key, value) for key, value in numbers.items() if value is not None}
     single = not any(is_array(value) for value in given.values())
     laws = resolve_laws(law, (DEFAULT_LAW, *CROSS_CHECK) if single else (DEFAULT_LAW,))
@@ -310,66 +310,6 @@ def hyper(*, params: Number, tokens: Number, law: str | Sequence[str] | None = N
 
     size = Accounting().size(scalar("params", params), ParamCount.TOTAL)
     return suggest(hyper_records(law), size, scalar("tokens", tokens), accounting=Accounting())
-
-
-def _budget_file(budget: str | os.PathLike[str], beside: Mapping[str, Any]) -> tuple[BudgetDocument, str]:
-    """A budget file, no other budget beside it, and its path."""
-    if not isinstance(budget, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance] # a slip worth a clear word
-        raise UsageError(f"the first argument is the path of a budget file; write flops={budget}")
-    twice = [name for name, value in beside.items() if value is not None]
-    if twice:
-        raise UsageError(f"two budgets: the file gives one and so does {' and '.join(twice)}; keep one")
-    from scaleplan.specs.budget import read_budget
-
-    path = os.fspath(budget)
-    return read_budget(path), path
-
-
-def _machine(
-    words: Mapping[str, Any], spec: BudgetDocument | None, flops: Any, loss: Any
-) -> tuple[Machine | None, Any]:
-    """The machine that words and a file name, ``None`` where they name none, and FLOPs that are FLOPs."""
-    worth_a_look = isinstance(flops, str) and _may_be_resources(flops)
-    if not worth_a_look and spec is None and all(word is None for word in words.values()):
-        return None, flops
-    from scaleplan.api.resources import conditions_from, is_budget, looks_like_resources, machine_of, unused_words
-
-    resources = looks_like_resources(flops)
-    conditions = conditions_from(words, None if spec is None else spec.conditions, flops)
-    budget = is_budget(conditions)
-    others = [name for name, value in (("flops", None if resources else flops), ("loss", loss)) if value is not None]
-    if others and (conditions.gpu_hours is not None or conditions.usd is not None):
-        raise UsageError(f"two budgets: {others[0]} and {'usd' if conditions.usd else 'gpu_hours'}; keep one")
-    if not budget and conditions.on is None:
-        unused = unused_words(words, None if spec is None else conditions)
-        if unused and flops is not None:
-            number("flops", flops, "flop")  # what is no number at all is said first
-        if unused:
-            raise UsageError(f"{', '.join(unused)} without an accelerator: name one with on (--on 512xh100-sxm)")
-        return None, flops
-    if not budget and not others:
-        raise UsageError("an accelerator without a budget: add days, gpu_hours, usd, flops or a loss to reach")
-    return machine_of(conditions), None if resources else flops
-
-
-def common_flop(
-    law: Law, flops: Number | None, conditions: Conditions | None = None, name: str = "flops"
-) -> tuple[float, tuple[Notice, ...]]:
-    """FLOPs as given, or those that a cluster, hours or money pay for under ``law``; what to notice of them."""
-    if flops is None or (isinstance(flops, str) and _may_be_resources(flops)):
-        from scaleplan.api.resources import conditions_from, looks_like_resources, paid_flop
-
-        if looks_like_resources(flops):
-            conditions = conditions_from({}, flops=flops)
-        if conditions is not None:
-            return paid_flop(law, conditions)
-    assert flops is not None
-    return scalar(name, flops, "flop"), ()
-
-
-def _may_be_resources(flops: str) -> bool:
-    """Whether words given as FLOPs are worth a look: ``$5M``, ``2048xh100-sxm for 60d``, but ``10 PF-days`` too."""
-    return "$" in flops or " " in flops
 
 
 def _one_law(law: Laws) -> Law:

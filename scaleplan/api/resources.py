@@ -93,7 +93,7 @@ def flop_of(law: Law, problem: Problem, machine: Machine) -> float:
 
     def hours_of(plan: Plan) -> float:
         costing = costing_of(subject_of(plan), machine, deadline_days=days, gpu_hours=hours, checked=False)
-        return costing.bill.total.gpu_hours.value
+        return costing.gpu_hours
 
     seconds = 3600 * training_within(hours, machine.rates)
     guess = seconds * machine.part.peak * (machine.conditions.mfu or 0.4)
@@ -116,8 +116,8 @@ def paid_flop(law: Law, conditions: Conditions) -> tuple[float, tuple[Notice, ..
     flop = flop_of(law, problem, machine)
     costing = with_costing(allocate(law, replace(problem, train_flop=flop)), machine, resources=True).costing
     assert costing is not None
-    paid = f"{costing.bill.total.gpu_hours.value:,.6g} hours of {machine.accelerator.id}"
-    speed = f"a utilisation of {costing.speed.mfu.value:.1%} and a goodput of {machine.rates.goodput:.0%}"
+    paid = f"{costing.gpu_hours:,.6g} hours of {machine.accelerator.id}"
+    speed = f"a utilisation of {costing.mfu:.1%} and a goodput of {machine.rates.goodput:.0%}"
     text = f"{paid} pay for {units.flop(flop)} FLOP by {law.id}, at {speed}; `scaleplan cost` gives the bill."
     return flop, (Notice("paid_flop", text), *costing.warnings)
 
@@ -139,7 +139,7 @@ def with_costing(plan: Plan, machine: Machine, *, resources: bool) -> Plan:
         return _with(plan, costing)
     hours = machine.budget_hours
     costing = costing_of(subject, machine, deadline_days=machine.deadline_days, gpu_hours=hours)
-    left = 1 - costing.bill.total.gpu_hours.value / hours
+    left = 1 - costing.gpu_hours / hours
     notices = (*costing.warnings, *([_unspent(left)] if left > _MUCH_LEFT else []))
     return _with(plan, costing._replace(warnings=notices))
 

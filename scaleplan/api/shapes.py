@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scaleplan.api.budgets import common_flop
 from scaleplan.compute.accounting import Accounting
 from scaleplan.compute.family import CONTEXT, VOCABULARY
 from scaleplan.errors import Notice, UsageError
@@ -90,8 +91,6 @@ def _size(
         raise UsageError("flops gives the size of a dense model; give params for a mixture of experts")
     law.require_allowed("allocate")
     surface = law.require_surface("the size that a budget is best spent on")
-    from scaleplan.api.plans import common_flop
-
     budget, notices = common_flop(law, flops)
     optimum = surface_optimum(law, surface, accounting, budget)
     return float(optimum.size.total), optimum, notices

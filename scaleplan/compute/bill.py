@@ -45,6 +45,11 @@ class Span(NamedTuple):
         return Span(self.low + other.low, self.value + other.value, self.high + other.high)
 
 
+def value_of(span: Span | None) -> float | None:
+    """The value between the ends, ``None`` where nothing is known."""
+    return None if span is None else span.value
+
+
 def exactly(value: float) -> Span:
     """A value without doubt."""
     return Span(value, value, value)

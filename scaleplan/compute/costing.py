@@ -22,6 +22,7 @@ from scaleplan.compute.bill import (
     exactly,
     tokens_per_second_at,
     training_hours,
+    value_of,
 )
 from scaleplan.compute.layout import Layout
 from scaleplan.errors import InfeasibleError, Notice
@@ -119,17 +120,17 @@ class Costing(NamedTuple):
     @property
     def cost_usd(self) -> float | None:
         """Money in all; ``None`` without a price."""
-        return _value(self.bill.total.cost_usd)
+        return value_of(self.bill.total.cost_usd)
 
     @property
     def energy_mwh(self) -> float | None:
         """Energy in all [MWh]; ``None`` where the power is not known."""
-        return _value(self.bill.total.energy_mwh)
+        return value_of(self.bill.total.energy_mwh)
 
     @property
     def co2_t(self) -> float | None:
         """Emissions in all [t CO2e]; ``None`` without a grid."""
-        return _value(self.bill.total.co2_t)
+        return value_of(self.bill.total.co2_t)
 
     @property
     def mfu(self) -> float:
@@ -139,10 +140,6 @@ class Costing(NamedTuple):
     def __repr__(self) -> str:
         names = ("accelerator", "accelerators", "days", "gpu_hours", "cost_usd", "energy_mwh", "co2_t", "mfu")
         return f"Costing({self.workload.name!r}, {', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
-
-
-def _value(span: Span | None) -> float | None:
-    return None if span is None else span.value
 
 
 def cost(
@@ -246,7 +243,8 @@ def floor_binary(n: int, digits: int) -> int:
 def _fast_enough(workload: Workload, part: Part, rates: Rates, speed_of: SpeedOf, days: float, most: int) -> int | None:
     """The accelerators with which every line of the bill is done within ``days``; ``None`` where ``most`` are too few.
 
-    More of them are never faster each, so that what the speed of too few asks for is not too many.
+    More of them are seldom faster each, so that what the speed of too few asks for is hardly too many; where it is, the
+    way leads back down.
 
     Raises:
         InfeasibleError: it fits on none of those looked at.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from scaleplan import units
 from scaleplan.compute.bill import Assumption
@@ -24,18 +24,33 @@ _STATE_BYTES = 16
 """A parameter with Adam in mixed precision (Rajbhandari et al. 2020, arXiv 1910.02054, sec. 3.1)."""
 
 
-def speed_of_run(
-    run: Workload, shape: Transformer | None, machine: Machine
-) -> tuple[SpeedOf, list[Assumption], list[Notice]]:
-    """The speed by number of accelerators, at the utilisation given or by the step-time model.
+class Estimate(NamedTuple):
+    """The speed by number of accelerators, and what it rests on; the tokens of a step where steps were estimated."""
+
+    speed_of: SpeedOf
+    assumptions: tuple[Assumption, ...]
+    notices: tuple[Notice, ...]
+    batch: Assumption | None = None
+    batch_tokens: float | None = None
+
+    def assumed(self, batch_tokens: float | None) -> tuple[Assumption, ...]:
+        """The assumptions, with the batch as the accelerators share it beside what its rule or the user said."""
+        if self.batch is None:
+            return self.assumptions
+        if batch_tokens is None or batch_tokens == self.batch_tokens:
+            return (*self.assumptions, self.batch)
+        said = f"{self.batch_tokens:,.0f} tokens, shared by the accelerators"
+        source = said if self.batch.source == "given" else f"{said}; {self.batch.source}"
+        return (*self.assumptions, self.batch._replace(value=batch_tokens, source=source))
+
+
+def estimate(run: Workload, shape: Transformer | None, machine: Machine) -> Estimate:
+    """How fast a machine trains a run, at the utilisation given or by the step-time model.
 
     Args:
         run: what is trained.
         shape: its shape; where it is not known, that of the family of its size.
         machine: on what.
-
-    Returns:
-        The speed, the assumptions behind it, and notices.
 
     Raises:
         UsageError: numbers that an estimate needs are not known, a mixture of experts without a shape, a step of more
@@ -50,12 +65,16 @@ def speed_of_run(
             text = f"{', '.join(unused)} would serve the estimate of the utilisation, which is given: not used."
             notices.append(Notice("unused", text))
         steady = speed_at(mfu, machine.part, run.params)
-        return lambda _: steady, [Assumption("mfu", mfu, "1", "given", "given")], notices
+
+        def always(_accelerators: int) -> Speed:
+            return steady
+
+        return Estimate(always, (Assumption("mfu", mfu, "1", "given", "given"),), tuple(notices))
     from scaleplan.compute.speed import Batch, estimated_speed
     from scaleplan.specs.calibration import calibration_for
 
     taken, shape_assumptions = _shape_of(run, shape, machine)
-    tokens, batch_assumption = _batch_of(run, machine)
+    tokens, assumed_batch = _batch_of(run, machine)
     batch = Batch(tokens, given=machine.conditions.batch is not None)
     network = machine.conditions.network or _unused_network(machine)
     built = device(machine.accelerator, machine.conditions.precision, network_gbit=network)
@@ -70,8 +89,8 @@ def speed_of_run(
     status = _FITTED.get(found.status, found.status)
     basis = found.basis if taken.experts is None else found.expert_basis
     listed = [Assumption(f"step: {each.name}", each.value, each.unit, status, each.source) for each in basis]
-    listed.append(_network_of(machine, built))
-    return speed, [*listed, *shape_assumptions, batch_assumption], list(found.notices)
+    assumptions = (*listed, _network_of(machine, built), *shape_assumptions)
+    return Estimate(speed, assumptions, found.notices, assumed_batch, tokens)
 
 
 def _too_small(run: Workload, machine: Machine) -> list[Notice]:

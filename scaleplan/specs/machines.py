@@ -9,7 +9,7 @@ from scaleplan.compute.costing import Costing, Part, SpeedOf, Workload, cost
 from scaleplan.errors import InfeasibleError, Notice, UsageError
 from scaleplan.specs.accelerators import Accelerator, cluster, load_accelerator, peak_of
 from scaleplan.specs.conditions import Conditions, given, rates_of
-from scaleplan.specs.estimates import speed_of_run
+from scaleplan.specs.estimates import Estimate, estimate
 
 if TYPE_CHECKING:
     from scaleplan.compute.transformer import Transformer
@@ -63,8 +63,15 @@ class Machine(NamedTuple):
         return given.days if self.accelerators is None or given.usd is not None or given.gpu_hours is not None else None
 
 
-def machine_of(conditions: Conditions) -> Machine:
+_GIVEN = ("given", "given")
+
+
+def machine_of(conditions: Conditions, named: tuple[str, str] = _GIVEN) -> Machine:
     """The machine of some conditions.
+
+    Args:
+        conditions: what was given of it.
+        named: status and source of the accelerator's name, where there is one.
 
     Raises:
         UsageError: an unknown accelerator, one without the precision or the numbers that an estimate needs.
@@ -79,10 +86,9 @@ def machine_of(conditions: Conditions) -> Machine:
     peak = peak_of(accelerator, conditions.precision)
     rates, assumptions = rates_of(conditions, accelerator)
     sourced = accelerator.values[f"peak_{conditions.precision}"]
+    status, why = ("our choice", "none was named; its price is the best known") if conditions.on is None else named
     listed = (
-        Assumption("accelerator", accelerator.id, "", "given", "given")
-        if conditions.on
-        else Assumption("accelerator", accelerator.id, "", "our choice", "none was named; its price is the best known"),
+        Assumption("accelerator", accelerator.id, "", status, why),
         Assumption(
             f"peak {conditions.precision}", peak, "FLOP/s, dense", sourced.status, f"{accelerator.id}: {sourced.source}"
         ),
@@ -132,54 +138,42 @@ def costing_of(
     Raises:
         InfeasibleError: the model fits in no layout, or the deadline is missed by so many accelerators.
     """
-    speed_of, listed, notices = speed_of_run(subject.workload, subject.shape, machine)
-    batch = next((each.value for each in listed if each.name == "batch"), None)
-    tokens, days = batch if isinstance(batch, float) else None, deadline_days
+    found = estimate(subject.workload, subject.shape, machine)
     try:
         costing = cost(
             subject.workload,
             machine.part,
             machine.rates,
-            speed_of,
+            found.speed_of,
             accelerators=machine.accelerators,
-            deadline_days=days,
+            deadline_days=deadline_days,
             gpu_hours=gpu_hours,
-            batch_tokens=tokens,
+            batch_tokens=found.batch_tokens,
         )
     except InfeasibleError as error:
         if machine.accelerators is None or not checked:
             raise
-        raise InfeasibleError(f"{error.message}{_enough(machine.accelerators, speed_of)}") from None
-    if checked and days is not None and costing.days is not None and costing.days > days * (1 + 1e-9):
+        raise InfeasibleError(f"{error.message}{_enough(machine.accelerators, found.speed_of)}") from None
+    if checked and deadline_days is not None and (costing.days or 0.0) > deadline_days * (1 + 1e-9):
         raise InfeasibleError(
             f"{subject.workload.name} takes {costing.days:.4g} days on {costing.accelerators:,} {costing.part.id}, the "
-            f"deadline is {days:g}: {_meeting(subject, machine, speed_of, days, tokens)}"
+            f"deadline is {deadline_days:g}: {_meeting(subject, machine, found, deadline_days)}"
         )
-    taken = costing.speed.batch_tokens
     return costing._replace(
         conditions={name: _plain(value) for name, value in given(machine.conditions).items()},
-        assumptions=(*subject.assumptions, *machine.assumptions, *(_as_taken(each, taken) for each in listed)),
-        warnings=(*machine.warnings, *notices, *costing.warnings),
+        assumptions=(*subject.assumptions, *machine.assumptions, *found.assumed(costing.speed.batch_tokens)),
+        warnings=(*machine.warnings, *found.notices, *costing.warnings),
     )
 
 
-def _meeting(subject: Subject, machine: Machine, speed_of: SpeedOf, days: float, tokens: float | None) -> str:
+def _meeting(subject: Subject, machine: Machine, found: Estimate, days: float) -> str:
     """How many accelerators would meet a deadline."""
     run, part, rates = subject.workload, machine.part, machine.rates
     try:
-        fitting = cost(run, part, rates, speed_of, deadline_days=days, batch_tokens=tokens)
+        fitting = cost(run, part, rates, found.speed_of, deadline_days=days, batch_tokens=found.batch_tokens)
     except (InfeasibleError, UsageError) as error:
         return error.message
     return f"it needs about {fitting.accelerators:,} of them"
-
-
-def _as_taken(assumption: Assumption, tokens: float | None) -> Assumption:
-    """The batch as it was taken, beside what its rule or the user said."""
-    if assumption.name != "batch" or tokens is None or tokens == assumption.value:
-        return assumption
-    said = f"{assumption.value:,.0f} tokens, shared by the accelerators"
-    source = said if assumption.source == "given" else f"{said}; {assumption.source}"
-    return assumption._replace(value=tokens, source=source)
 
 
 def _enough(count: int, speed_of: SpeedOf) -> str:

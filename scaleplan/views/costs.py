@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scaleplan.compute.bill import Assumption, Line, Span
+from scaleplan.compute.bill import Assumption, Line, Span, value_of
 from scaleplan.compute.costing import Costing
 from scaleplan.compute.layout import Layout, in_words
 from scaleplan.views.inputs import MFU_IS
@@ -101,9 +101,9 @@ def _row(costing: Costing, line: Line) -> dict[str, Any]:
         **_ends("gpu_hours", line.gpu_hours),
         **_ends("days", days),
         **_ends("cost_usd", line.cost_usd),
-        "energy_mwh": _value(line.energy_mwh),
-        "co2_t": _value(line.co2_t),
-        "water_m3": _value(line.water_m3),
+        "energy_mwh": value_of(line.energy_mwh),
+        "co2_t": value_of(line.co2_t),
+        "water_m3": value_of(line.water_m3),
         "accelerator": costing.part.id,
         "accelerators": cluster,
         "precision": costing.part.precision,
@@ -123,10 +123,6 @@ def _ends(name: str, span: Span | None) -> dict[str, float | None]:
     if span.low == span.high:
         return {name: span.value, f"{name}_low": None, f"{name}_high": None}
     return {name: span.value, f"{name}_low": span.low, f"{name}_high": span.high}
-
-
-def _value(span: Span | None) -> float | None:
-    return None if span is None else span.value
 
 
 def bill_grid(costing: Costing) -> Grid:
@@ -159,9 +155,9 @@ def _line_cells(costing: Costing, line: Line) -> list[str]:
         hours(line.gpu_hours.value),
         digits(days, figures=3),
         "-" if line.cost_usd is None else money(line.cost_usd.value),
-        _amount(_value(line.energy_mwh)),
-        _amount(_value(line.co2_t)),
-        _amount(_value(line.water_m3)),
+        _amount(value_of(line.energy_mwh)),
+        _amount(value_of(line.co2_t)),
+        _amount(value_of(line.water_m3)),
     ]
 
 
