@@ -22,6 +22,8 @@ from typing import Any, NoReturn
 
 import pytest
 
+from tests.specs.test_specs_own_presets import IDS, TEXTS
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = (sys.executable, "-m", "scaleplan")
 NOTICE = re.compile(r"warning: ([a-z_]+): (\S.*)")
@@ -262,3 +264,13 @@ def terminal(tmp_path):
 def configs():
     """The folder of examples."""
     return ROOT / "configs"
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A folder of presets with one of each kind, and the environment that names it."""
+    folder = tmp_path / "presets"
+    for kind, text in TEXTS.items():
+        (folder / kind).mkdir(parents=True)
+        (folder / kind / f"{IDS[kind]}.yaml").write_text(text, encoding="utf-8")
+    return folder
