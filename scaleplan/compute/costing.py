@@ -27,6 +27,8 @@ from scaleplan.compute.bill import (
 from scaleplan.compute.layout import Layout
 from scaleplan.errors import InfeasibleError, Notice
 
+MFU_IS = "6 N D over the dense peak, N the parameters a token passes"
+"""What ``mfu`` counts, everywhere."""
 ASSUMED_DAYS = 60.0
 """Our choice, where only the speed of a cluster is asked for; the utilisation hardly depends on it."""
 BUSY_TOKENS = 1024

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from scaleplan.compute.bill import Assumption, Line, Span, value_of
-from scaleplan.compute.costing import Costing
+from scaleplan.compute.costing import MFU_IS, Costing
 from scaleplan.compute.layout import Layout, in_words
-from scaleplan.views.inputs import MFU_IS
 from scaleplan.views.marks import by_number, digits, marked
 from scaleplan.views.table import Grid, Table, count, flop, notes
 

@@ -7,9 +7,6 @@ from typing import Any
 from scaleplan.compute.accounting import Accounting
 from scaleplan.laws.law import Law
 
-MFU_IS = "6 N D over the dense peak, N the parameters a token passes"
-"""What ``mfu`` counts, everywhere."""
-
 
 def law_inputs(law: Law) -> dict[str, Any]:
     """What a law counts, for ``inputs``."""

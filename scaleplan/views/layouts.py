@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from scaleplan.compute.costing import MFU_IS
 from scaleplan.compute.flops import FlopCount, train_flops_per_token
 from scaleplan.compute.layout import stage_layers
 from scaleplan.compute.layout_search import Laid
@@ -11,7 +12,6 @@ from scaleplan.compute.layouts import Candidate, Task
 from scaleplan.compute.memory import Memory, usable
 from scaleplan.compute.step_time import StepTime
 from scaleplan.compute.traps import traps
-from scaleplan.views.inputs import MFU_IS
 from scaleplan.views.table import Grid, Table, count
 
 _DEGREES = ("tensor", "pipeline", "data", "context", "expert", "interleave", "micro_batch")
