@@ -1,0 +1,1 @@
+"""Where a law comes from: runs, objectives, search, intervals, back-tests, Hoffmann's three approaches."""

@@ -1,0 +1,50 @@
+"""What the search asks of a form bound to runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from scaleplan.fitting.objective import Penalty
+
+    Floats = NDArray[np.float64]
+
+
+class Local(NamedTuple):
+    """The objective around B points: ``value`` (B,), ``gradient`` (B, k), and a ``hessian`` (B, k, k) to step by."""
+
+    value: Floats
+    gradient: Floats
+    hessian: Floats
+
+
+class Model(Protocol):
+    """A form bound to n runs.
+
+    The search works in coordinates of the model's own choice, ``theta`` (B, k), B points at once; ``natural`` turns
+    them into the form's parameters, linearly, so that a covariance follows.
+    """
+
+    parameters: tuple[str, ...]
+    """Names of the natural parameters: ``("ln_A", "ln_B", "ln_E", "alpha", "beta")``."""
+    to_natural: Floats
+    """(k, k): natural = to_natural @ theta."""
+
+    def local(self, theta: Floats, weight: Floats, delta: float, penalty: Penalty | None) -> Local:
+        """The objective and its derivatives; ``weight`` is (B, n) or (1, n)."""
+        ...
+
+    def residuals(self, theta: Floats) -> Floats:
+        """ln Lhat - ln L of every run, (B, n)."""
+        ...
+
+    def jacobian(self, theta: Floats) -> Floats:
+        """d ln Lhat / d theta at one point (k,), as (n, k)."""
+        ...
+
+    def starts(self, weight: Floats) -> Floats:
+        """Points (S, k) from which to search, the most promising first; ``weight`` is (n,)."""
+        ...

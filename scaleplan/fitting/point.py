@@ -1,0 +1,170 @@
+"""Fitting a form to runs: starts, search, scale, prior, covariance.
+
+1. Starts from a grid of exponents with the levels solved for (``starts`` of the model).
+2. Least squares of ln L from every start; its residuals give the noise and Huber's threshold.
+3. The objective asked for, from where least squares ended; a small threshold by way of larger ones (3e-2, 5e-3),
+   since far from the minimum it weighs almost nothing.
+4. With a prior the fit is repeated from there under the penalty sigma^2 (exponent - mean)^2 / (2 sd^2), with sigma
+   the noise.
+
+docs/decisions/0012 says what else was tried.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from scaleplan.errors import UsageError
+from scaleplan.fitting.covariance import m_estimator_covariance
+from scaleplan.fitting.newton import Minima, minimise
+from scaleplan.fitting.objective import HOFFMANN_DELTA, Objective, Penalty, adaptive_delta, huber, robust_sd
+from scaleplan.fitting.solution import AT_BOUND, CONVERGED, NOT_CONVERGED, Fit, Prior
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from scaleplan.fitting.forms import FitForm
+    from scaleplan.fitting.model import Model
+    from scaleplan.fitting.runs import Runs
+
+    Floats = NDArray[np.float64]
+
+DEFAULT_PRIOR = Prior(mean=0.35, sd=0.1)
+"""The additive laws of the presets that were fitted to their own runs have exponents of 0.28 to 0.45."""
+_CONTINUATION = (3e-2, 5e-3)
+_ROUGH = 1e-3
+"""Our choice: a stage that only leads to the next need not settle its last digits."""
+_SAME = 1e-9
+"""Our choice: searches whose objectives agree to this ended at the same minimum."""
+_LEAST_SHARE, _LEAST_EXPONENT = 1e-4, 1e-3
+"""Our choice: an E below this share of the least loss, or an exponent below this, is at its bound."""
+
+
+class _Search(NamedTuple):
+    delta: float
+    minima: Minima
+
+
+def fit_form(
+    runs: Runs, form: FitForm, *, objective: Objective = Objective.HUBER, prior: Prior | None = DEFAULT_PRIOR
+) -> Fit:
+    """The form that fits the runs best.
+
+    Args:
+        runs: at least as many distinct ones as the form has parameters, and one more.
+        form: what to fit.
+        objective: how residuals are weighed.
+        prior: on the form's exponents; ``None`` for the plain fit. Forms without such exponents have none.
+
+    Raises:
+        UsageError: fewer runs than that.
+    """
+    k = len(form.parameters)
+    distinct = len(np.unique(np.stack([runs.params, runs.tokens]), axis=1).T)
+    if distinct <= k:
+        raise UsageError(
+            f"{runs.source}: {distinct} different runs (by params and tokens) for the {k} parameters of the form "
+            f"{form.name}: at least {k + 1} are needed; add runs or choose a form with fewer parameters"
+        )
+    model = form.bind(runs)
+    weight = runs.weight[None, :]
+    found = _searched(model, weight, model.starts(runs.weight), objective, None)
+    best = int(np.argmin(found.minima.value))
+    plain = model.to_natural @ found.minima.theta[best]
+    penalty: Penalty | None = None
+    noise = _noise(model, found, best, runs.weight, k)
+    if prior is not None and form.exponents:
+        penalty = _penalty(form, prior, noise)
+        found = _searched(model, weight, found.minima.theta, objective, penalty, found.delta)
+        best = int(np.argmin(found.minima.value))
+    theta = found.minima.theta[best]
+    residuals = model.residuals(theta[None, :])[0]
+    natural = model.to_natural @ theta
+    jacobian = model.jacobian(theta)
+    covariance = m_estimator_covariance(
+        runs, jacobian, residuals, found.delta, None if penalty is None else penalty.precision, noise
+    )
+    n = runs.count
+    values = found.minima.value
+    return Fit(
+        form=form,
+        runs=runs,
+        objective=objective,
+        delta=found.delta,
+        prior=prior if penalty is not None else None,
+        theta=natural,
+        covariance=model.to_natural @ covariance @ model.to_natural.T,
+        value=float(runs.weight @ huber(residuals, found.delta)),
+        sd=math.sqrt(noise),
+        dof=max(n - k, 1),
+        residuals=residuals,
+        status=_status(form, natural, bool(found.minima.converged[best]), float(runs.loss.min())),
+        starts=len(values),
+        agree=int(np.sum(values <= values[best] * (1 + _SAME) + 1e-25)),
+        steps=int(found.minima.steps[best]),
+        plain=plain if penalty is not None else None,
+    )
+
+
+def _searched(
+    model: Model,
+    weight: Floats,
+    theta: Floats,
+    objective: Objective,
+    penalty: Penalty | None,
+    delta: float | None = None,
+) -> _Search:
+    """Every start searched to its end; the threshold is found on the way unless it is given."""
+
+    def search(at: Floats, threshold: float, tolerance: float) -> Minima:
+        return minimise(lambda points, _: model.local(points, weight, threshold, penalty), at, tolerance=tolerance)
+
+    exact = 1e-13
+    if delta is not None:
+        return _Search(delta, search(theta, delta, exact))
+    if objective is Objective.MSE:
+        return _Search(math.inf, search(theta, math.inf, exact))
+    if objective is Objective.HOFFMANN:
+        for threshold in _CONTINUATION:
+            theta = search(theta, threshold, _ROUGH).theta
+        return _Search(HOFFMANN_DELTA, search(theta, HOFFMANN_DELTA, exact))
+    rough = search(theta, math.inf, _ROUGH)
+    theta = rough.theta
+    for _ in range(2):
+        best = int(np.argmin(rough.value))
+        delta = adaptive_delta(model.residuals(theta[best][None, :])[0], weight[0])
+        rough = search(theta, delta, _ROUGH)
+        theta = rough.theta
+    assert delta is not None
+    return _Search(delta, search(theta, delta, exact))
+
+
+def _noise(model: Model, found: _Search, best: int, weight: Floats, k: int) -> float:
+    """Robust variance of ln L around the fit, with n - k degrees of freedom."""
+    residuals = model.residuals(found.minima.theta[best][None, :])[0]
+    n = len(residuals)
+    return robust_sd(residuals, weight) ** 2 * n / max(n - k, 1)
+
+
+def _penalty(form: FitForm, prior: Prior, noise: float) -> Penalty:
+    k = len(form.parameters)
+    centre, precision = np.zeros(k), np.zeros((k, k))
+    for name in form.exponents:
+        place = form.parameters.index(name)
+        centre[place] = prior.mean
+        precision[place, place] = noise / prior.sd**2
+    return Penalty(centre, precision)
+
+
+def _status(form: FitForm, natural: Floats, converged: bool, least: float) -> str:
+    values = dict(zip(form.parameters, natural.tolist(), strict=True))
+    floor = next((values[name] for name in ("ln_E", "ln_L_inf") if name in values), None)
+    slopes = [values[name] for name in ("alpha", "beta", "alpha_N", "alpha_D") if name in values]
+    if (floor is not None and math.exp(min(floor, 0.0)) < _LEAST_SHARE * least) or min(
+        slopes, default=1.0
+    ) < _LEAST_EXPONENT:
+        return AT_BOUND
+    return CONVERGED if converged else NOT_CONVERGED
