@@ -8,7 +8,7 @@ accepted steps or at once where the step is undamped; problems that are done lea
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -95,7 +95,7 @@ def minimise(
 def _solve(matrices: Floats, vectors: Floats) -> Floats:
     """Solutions of B small systems; of a singular one the least-squares solution."""
     try:
-        found: Floats = np.linalg.solve(matrices, vectors[..., None])
+        found: Any = np.linalg.solve(matrices, vectors[..., None])
         return found[..., 0]
     except np.linalg.LinAlgError:
         finite = np.isfinite(matrices).all(axis=(1, 2)) & np.isfinite(vectors).all(axis=1)

@@ -21,7 +21,7 @@ from scaleplan.errors import UsageError
 from scaleplan.fitting.covariance import m_estimator_covariance
 from scaleplan.fitting.newton import Minima, minimise
 from scaleplan.fitting.objective import HOFFMANN_DELTA, Objective, Penalty, adaptive_delta, huber, robust_sd
-from scaleplan.fitting.solution import AT_BOUND, CONVERGED, NOT_CONVERGED, Fit, Prior
+from scaleplan.fitting.solution import AT_BOUND, CONVERGED, NOT_CONVERGED, SLOPES, Fit, Prior
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,6 +41,12 @@ _SAME = 1e-9
 """Our choice: searches whose objectives agree to this ended at the same minimum."""
 _LEAST_SHARE, _LEAST_EXPONENT = 1e-4, 1e-3
 """Our choice: an E below this share of the least loss, or an exponent below this, is at its bound."""
+
+
+_COARSE_RUNS = 10_000
+"""Our choice: an even choice of so many rows has the basins of all of them; the last steps are taken with every row."""
+_ROUGH_STEPS = 12
+"""Our choice: what is not near a minimum by then goes on under the objective itself."""
 
 
 class _Search(NamedTuple):
@@ -69,17 +75,23 @@ def fit_form(
             f"{runs.source}: {distinct} different runs (by params and tokens) for the {k} parameters of the form "
             f"{form.name}: at least {k + 1} are needed; add runs or choose a form with fewer parameters"
         )
-    model = form.bind(runs)
-    weight = runs.weight[None, :]
-    found = _searched(model, weight, model.starts(runs.weight), objective, None)
+    coarse = _coarse(runs)
+    model = form.bind(coarse)
+    weight = coarse.weight[None, :]
+    found = _searched(model, weight, model.starts(coarse.weight), objective, None)
+    starts, agree = len(found.minima.value), _agreeing(found)
     best = int(np.argmin(found.minima.value))
+    if coarse is not runs:
+        natural = model.to_natural @ found.minima.theta[best]
+        model, weight, best = form.bind(runs), runs.weight[None, :], 0
+        found = _searched(model, weight, np.linalg.solve(model.to_natural, natural)[None, :], objective, None)
     plain = model.to_natural @ found.minima.theta[best]
     penalty: Penalty | None = None
     noise = _noise(model, found, best, runs.weight, k)
     if prior is not None and form.exponents:
         penalty = _penalty(form, prior, noise)
-        found = _searched(model, weight, found.minima.theta, objective, penalty, found.delta)
-        best = int(np.argmin(found.minima.value))
+        found = _searched(model, weight, found.minima.theta[best][None, :], objective, penalty, found.delta)
+        best = 0
     theta = found.minima.theta[best]
     residuals = model.residuals(theta[None, :])[0]
     natural = model.to_natural @ theta
@@ -88,7 +100,6 @@ def fit_form(
         runs, jacobian, residuals, found.delta, None if penalty is None else penalty.precision, noise
     )
     n = runs.count
-    values = found.minima.value
     return Fit(
         form=form,
         runs=runs,
@@ -102,8 +113,8 @@ def fit_form(
         dof=max(n - k, 1),
         residuals=residuals,
         status=_status(form, natural, bool(found.minima.converged[best]), float(runs.loss.min())),
-        starts=len(values),
-        agree=int(np.sum(values <= values[best] * (1 + _SAME) + 1e-25)),
+        starts=starts,
+        agree=agree,
         steps=int(found.minima.steps[best]),
         plain=plain if penalty is not None else None,
     )
@@ -119,27 +130,45 @@ def _searched(
 ) -> _Search:
     """Every start searched to its end; the threshold is found on the way unless it is given."""
 
-    def search(at: Floats, threshold: float, tolerance: float) -> Minima:
-        return minimise(lambda points, _: model.local(points, weight, threshold, penalty), at, tolerance=tolerance)
+    def search(at: Floats, threshold: float, tolerance: float = 1e-13, most_steps: int = 200) -> Minima:
+        return minimise(
+            lambda points, _: model.local(points, weight, threshold, penalty),
+            at,
+            tolerance=tolerance,
+            most_steps=most_steps,
+        )
 
-    exact = 1e-13
+    def rough(at: Floats, threshold: float) -> Minima:
+        return search(at, threshold, _ROUGH, _ROUGH_STEPS)
+
     if delta is not None:
-        return _Search(delta, search(theta, delta, exact))
+        return _Search(delta, search(theta, delta))
     if objective is Objective.MSE:
-        return _Search(math.inf, search(theta, math.inf, exact))
+        return _Search(math.inf, search(theta, math.inf))
     if objective is Objective.HOFFMANN:
         for threshold in _CONTINUATION:
-            theta = search(theta, threshold, _ROUGH).theta
-        return _Search(HOFFMANN_DELTA, search(theta, HOFFMANN_DELTA, exact))
-    rough = search(theta, math.inf, _ROUGH)
-    theta = rough.theta
-    for _ in range(2):
-        best = int(np.argmin(rough.value))
-        delta = adaptive_delta(model.residuals(theta[best][None, :])[0], weight[0])
-        rough = search(theta, delta, _ROUGH)
-        theta = rough.theta
-    assert delta is not None
-    return _Search(delta, search(theta, delta, exact))
+            theta = rough(theta, threshold).theta
+        return _Search(HOFFMANN_DELTA, search(theta, HOFFMANN_DELTA))
+    threshold = math.inf
+    for _ in range(3):
+        found = rough(theta, threshold)
+        theta, best = found.theta, int(np.argmin(found.value))
+        threshold = adaptive_delta(model.residuals(theta[best][None, :])[0], weight[0])
+    return _Search(threshold, search(theta, threshold))
+
+
+def _agreeing(found: _Search) -> int:
+    """How many searches ended at the lowest minimum."""
+    values = found.minima.value
+    return int(np.sum(values <= values.min() * (1 + _SAME) + 1e-25))
+
+
+def _coarse(runs: Runs) -> Runs:
+    """Every run, or an even choice along compute of very many."""
+    if len(runs) <= _COARSE_RUNS:
+        return runs
+    order = np.argsort(runs.train_flop, kind="stable")
+    return runs.subset(order[np.linspace(0, len(order) - 1, _COARSE_RUNS).astype(np.int64)])
 
 
 def _noise(model: Model, found: _Search, best: int, weight: Floats, k: int) -> float:
@@ -162,7 +191,7 @@ def _penalty(form: FitForm, prior: Prior, noise: float) -> Penalty:
 def _status(form: FitForm, natural: Floats, converged: bool, least: float) -> str:
     values = dict(zip(form.parameters, natural.tolist(), strict=True))
     floor = next((values[name] for name in ("ln_E", "ln_L_inf") if name in values), None)
-    slopes = [values[name] for name in ("alpha", "beta", "alpha_N", "alpha_D") if name in values]
+    slopes = [values[name] for name in SLOPES if name in values]
     if (floor is not None and math.exp(min(floor, 0.0)) < _LEAST_SHARE * least) or min(
         slopes, default=1.0
     ) < _LEAST_EXPONENT:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 CONVERGED = "converged"
 NOT_CONVERGED = "not_converged"
 AT_BOUND = "at_bound"
+SLOPES = ("alpha", "beta", "alpha_N", "alpha_D")
+"""Parameters below which, at zero, loss no longer falls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,16 @@ class Fit:
     def law_form(self) -> Any:
         """The form of ``laws/`` with the fitted constants."""
         return self.form.law_form([float(x) for x in self.theta])
+
+    @property
+    def usable(self) -> bool:
+        """Whether the law predicts at all: loss falls with size and with data, and all its numbers are finite."""
+        slopes = [value for name, value in self.values().items() if name in SLOPES]
+        return bool(np.isfinite(self.theta).all() and np.isfinite(self.covariance).all()) and min(slopes, default=1) > 0
+
+    def values(self) -> dict[str, float]:
+        """The natural parameters by name."""
+        return dict(zip(self.form.parameters, self.theta.tolist(), strict=True))
 
     def standard_errors(self) -> Floats:
         """(k,) by the delta method."""

@@ -27,6 +27,7 @@ from scaleplan.laws.student import two_sided_quantile
 from scaleplan.ops import Real, clip_low, log, sqrt
 
 _LN_10 = 2.302585092994046
+DEFAULT_KAPPA, DEFAULT_TAU, DEFAULT_DRIFT = 1.7, 0.01, 0.3
 
 
 class Uncertainty(NamedTuple):
@@ -42,9 +43,9 @@ class Uncertainty(NamedTuple):
     dof: int
     flop_max: float
     source: str
-    kappa: float = 1.7
-    tau: float = 0.01
-    drift: float = 0.3
+    kappa: float = DEFAULT_KAPPA
+    tau: float = DEFAULT_TAU
+    drift: float = DEFAULT_DRIFT
 
     def variance(self, sensitivity: tuple[Real, ...]) -> Real:
         """g' S g, the sampling variance of a quantity whose sensitivity to ``parameters`` is g."""

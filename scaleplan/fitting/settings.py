@@ -1,0 +1,60 @@
+"""What can be asked of a fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from scaleplan.errors import UsageError
+from scaleplan.fitting.objective import Objective
+from scaleplan.fitting.point import DEFAULT_PRIOR
+from scaleplan.fitting.solution import Prior
+
+Method = Literal["parametric", "isoflop", "envelope", "all"]
+METHODS: tuple[Method, ...] = ("parametric", "isoflop", "envelope", "all")
+BANDS = ("forecast", "sampling")
+DEFAULT_BOOTSTRAP = 1000
+"""Our choice, where the objective leaves no other interval: percentiles of 95 % move by a tenth of their width."""
+_LEAST_BOOTSTRAP = 40
+"""Our choice: fewer resamples have no 2.5 % percentile that is not their extreme."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to fit.
+
+    ``form`` of the surface, ``method`` Hoffmann's approach 3 (parametric), 2 (isoflop), 1 (envelope) or all;
+    ``prior`` whether the exponents' prior is used; ``bootstrap`` resamples of the runs behind the covariance, none for
+    the delta method; ``level`` and ``band`` of the intervals reported; ``workers`` processes, or a Dask ``scheduler``.
+    """
+
+    form: str = "additive"
+    method: Method = "parametric"
+    objective: Objective = Objective.HUBER
+    prior: bool = True
+    bootstrap: int | None = None
+    seed: int = 0
+    level: float = 0.95
+    band: str = "forecast"
+    workers: int = 1
+    scheduler: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.bootstrap is not None and self.bootstrap and self.bootstrap < _LEAST_BOOTSTRAP:
+            raise UsageError(
+                f"bootstrap must be 0 or at least {_LEAST_BOOTSTRAP} resamples (got {self.bootstrap}); "
+                "fewer give no 95 % interval"
+            )
+
+    @property
+    def exponent_prior(self) -> Prior | None:
+        """The prior: only the default objective forecasts; the others reproduce what was published without one."""
+        return DEFAULT_PRIOR if self.prior and self.objective is Objective.HUBER else None
+
+    @property
+    def resamples(self) -> int:
+        """How many resamples of the runs to refit."""
+        if self.bootstrap is not None:
+            return self.bootstrap
+        # A threshold far below the noise makes the estimator one of signs, whose delta method covers too little.
+        return DEFAULT_BOOTSTRAP if self.objective is Objective.HOFFMANN else 0
