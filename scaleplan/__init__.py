@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from scaleplan.api.catalogue import load_accelerator as load_accelerator
     from scaleplan.api.catalogue import load_model as load_model
     from scaleplan.api.costs import cost as cost
+    from scaleplan.api.fits import fit as fit
     from scaleplan.api.layouts import layout as layout
     from scaleplan.api.plans import allocate as allocate
     from scaleplan.api.plans import compare as compare
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from scaleplan.planning.prediction import Prediction as Prediction
     from scaleplan.specs.abilities import Ability as Ability
     from scaleplan.specs.accelerators import Accelerator as Accelerator
+    from scaleplan.specs.law_fit import LawFit as LawFit
     from scaleplan.specs.laws import load_law as load_law
     from scaleplan.specs.models import CatalogueModel as CatalogueModel
     from scaleplan.version import __version__ as __version__
@@ -65,6 +67,7 @@ _WHERE = {
     "InfeasibleError": "scaleplan.errors",
     "InputFileError": "scaleplan.errors",
     "Law": "scaleplan.laws.law",
+    "LawFit": "scaleplan.specs.law_fit",
     "LawRecord": "scaleplan.laws.record",
     "Notice": "scaleplan.errors",
     "Option": "scaleplan.planning.comparison",
@@ -77,6 +80,7 @@ _WHERE = {
     "allocate": "scaleplan.api.plans",
     "compare": "scaleplan.api.plans",
     "cost": "scaleplan.api.costs",
+    "fit": "scaleplan.api.fits",
     "frontier": "scaleplan.api.plans",
     "hyper": "scaleplan.api.plans",
     "law_record": "scaleplan.api.catalogue",
@@ -108,6 +112,7 @@ __all__ = [
     "InfeasibleError",
     "InputFileError",
     "Law",
+    "LawFit",
     "LawRecord",
     "Notice",
     "Option",
@@ -120,6 +125,7 @@ __all__ = [
     "allocate",
     "compare",
     "cost",
+    "fit",
     "frontier",
     "hyper",
     "law_record",

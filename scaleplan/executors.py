@@ -1,3 +1,204 @@
-"""Where chunks of independent work run: here, in processes of this machine, or on a Dask cluster."""
+"""Where chunks of independent work run: here, in processes of this machine, or on a Dask cluster.
+
+A chunk is what one call of a function takes. The work is cut into chunks by its size alone, never by the number of
+workers, and linear algebra runs on one thread in each of them, so that the same chunks give the same bits wherever
+they run (on processors of one kind: another kind may round sums of products differently).
+
+Processes are spawned, not forked: a fork copies the locks of threads that it does not copy. A function must therefore
+be importable and a chunk picklable, and a script that uses processes needs ``if __name__ == "__main__":``.
+"""
 
 from __future__ import annotations
+
+import logging
+import signal
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, TypeVar
+
+from scaleplan.errors import ScaleplanError, UsageError
+
+Chunk = TypeVar("Chunk")
+Result = TypeVar("Result")
+Progress = Callable[[int, int], object]
+"""Called with how many chunks are done and how many there are, in the process that asked for them."""
+
+_ANSWER_SECONDS = 10
+"""Our choice: a scheduler that is up answers within a second, over a slow network too within this."""
+_WAITING = 4
+"""Our choice: chunks sent ahead for each worker; enough to keep it busy, few enough to keep memory flat."""
+
+
+def run_chunks(
+    function: Callable[[Chunk], Result],
+    chunks: Sequence[Chunk],
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    progress: Progress | None = None,
+) -> list[Result]:
+    """The results of ``function`` on each chunk, in the order of the chunks.
+
+    Args:
+        function: importable by name, without side effects: a chunk whose worker dies runs again elsewhere on Dask.
+        chunks: picklable.
+        workers: processes of this machine; 1 runs everything in this one.
+        scheduler: address of a running Dask scheduler, ``tcp://host:8786``; ``workers`` is not looked at then.
+        progress: told after every chunk, in their order.
+
+    Raises:
+        UsageError: no such number of workers; distributed is not installed; no scheduler answers at the address.
+        ScaleplanError: processes or workers were lost with their work.
+    """
+    if workers < 1:
+        raise UsageError(f"workers must be at least 1 (got {workers})")
+    if scheduler is not None:
+        return _on_dask(function, chunks, scheduler, progress)
+    workers = min(workers, len(chunks))
+    if workers <= 1:
+        return _here(function, chunks, progress)
+    return _in_processes(function, chunks, workers, progress)
+
+
+def _here(function: Callable[[Chunk], Result], chunks: Sequence[Chunk], progress: Progress | None) -> list[Result]:
+    results: list[Result] = []
+    for chunk in chunks:
+        results.append(on_one_thread(function, chunk))
+        if progress is not None:
+            progress(len(results), len(chunks))
+    return results
+
+
+def _in_processes(
+    function: Callable[[Chunk], Result], chunks: Sequence[Chunk], workers: int, progress: Progress | None
+) -> list[Result]:
+    import multiprocessing
+
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_leave_interrupts)
+    try:
+        return _gathered(pool, function, chunks, _WAITING * workers, progress)
+    except BrokenProcessPool:
+        raise ScaleplanError(
+            "a worker process ended before its work was done: it was killed, ran out of memory, or the script that "
+            'asked for workers has no `if __name__ == "__main__":` around its call; one worker needs no processes'
+        ) from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _on_dask(
+    function: Callable[[Chunk], Result], chunks: Sequence[Chunk], scheduler: str, progress: Progress | None
+) -> list[Result]:
+    try:
+        import distributed
+    except ImportError:
+        raise UsageError("a Dask scheduler needs the package distributed: pip install 'scaleplan[dask]'") from None
+    library: Any = distributed
+    with _silenced("distributed"):
+        try:
+            client: Any = library.Client(scheduler, timeout=_ANSWER_SECONDS, set_as_default=False)
+        except (OSError, ValueError, TypeError) as error:
+            raise UsageError(
+                f"no Dask scheduler answers at {scheduler!r} ({error or type(error).__name__}): start one with "
+                "`dask scheduler` and give the address that it prints, such as tcp://10.0.0.1:8786"
+            ) from None
+        with client:
+            threads = sum(client.nthreads().values())
+            pool = client.get_executor(pure=False)
+            try:
+                return _gathered(pool, function, chunks, _WAITING * max(threads, _WAITING), progress)
+            except library.KilledWorker as error:
+                raise ScaleplanError(
+                    f"the Dask workers at {scheduler} died of their work, one after another, most likely for want of "
+                    f"memory: {error}"
+                ) from None
+            except ModuleNotFoundError as error:
+                raise UsageError(
+                    f"the Dask workers at {scheduler} lack a module ({error}): install the same scaleplan there"
+                ) from None
+            except CancelledError:
+                raise ScaleplanError(f"the Dask scheduler at {scheduler} was lost before the work was done") from None
+            finally:
+                pool.shutdown(wait=False)
+
+
+def _gathered(
+    pool: Executor,
+    function: Callable[[Chunk], Result],
+    chunks: Sequence[Chunk],
+    most_waiting: int,
+    progress: Progress | None,
+) -> list[Result]:
+    """Every chunk through the pool, never more than ``most_waiting`` of them at once; no chunk outlives a failure.
+
+    Taken in the order of the chunks, so that of several failures the same one is told each time.
+    """
+    results: list[Result] = []
+    waiting: deque[Future[Result]] = deque()
+    sent = 0
+    try:
+        while len(results) < len(chunks):
+            while sent < len(chunks) and len(waiting) < most_waiting:
+                with _interrupts_held():
+                    waiting.append(pool.submit(on_one_thread, function, chunks[sent]))
+                sent += 1
+            results.append(waiting[0].result())
+            waiting.popleft()
+            if progress is not None:
+                progress(len(results), len(chunks))
+    finally:
+        for future in waiting:
+            future.cancel()
+    return results
+
+
+def on_one_thread(function: Callable[[Chunk], Result], chunk: Chunk) -> Result:
+    """``function(chunk)`` with linear algebra on one thread."""
+    with _threads().limit(limits=1, user_api="blas"):
+        return function(chunk)
+
+
+@cache
+def _threads() -> Any:
+    # numpy brings the library whose threads are counted: it has to be there before they are.
+    import numpy as np
+    from threadpoolctl import ThreadpoolController  # pyright: ignore[reportMissingTypeStubs]
+
+    assert np.__name__
+    return ThreadpoolController()
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C reaches every process of the terminal; the one that asked for the work takes care of the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _interrupts_held() -> Generator[None]:
+    """Ctrl-C waits until this is over, and leaves alone the processes that start meanwhile, even half started."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _silenced(name: str) -> Generator[None]:
+    """A library's loggers say nothing meanwhile: that a worker was lost and its work redone is no news to a user."""
+    loggers = [logging.getLogger(each) for each in logging.root.manager.loggerDict if f"{each}.".startswith(f"{name}.")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

@@ -225,15 +225,19 @@ def compare(
     return with_notice(replace(comparison, name=name, file=file), notices)
 
 
-def predict(*, params: Number, tokens: Number, law: Laws = None, level: float | str = 0.95) -> Prediction:
+def predict(
+    *, params: Number, tokens: Number, law: Laws = None, level: float | str = 0.95, band: str = "forecast"
+) -> Prediction:
     """The loss of a run of ``params`` parameters (embeddings counted) on ``tokens`` tokens; arrays broadcast.
+
+    ``band`` is ``forecast``, with the law's allowances for misfit, or ``sampling``, without them.
 
     Raises:
         UsageError: a number out of range, an unknown law, or a law without a loss surface.
     """
     from scaleplan.planning.prediction import predict as predict_loss
 
-    chosen = _one_law(law)
+    chosen = _banded(_one_law(law), band)
     accounting = Accounting(flop=chosen.counts_flop)
     return predict_loss(
         chosen,
@@ -244,8 +248,10 @@ def predict(*, params: Number, tokens: Number, law: Laws = None, level: float | 
     )
 
 
-def predict_runs(path: str, *, law: Laws = None, level: float | str = 0.95) -> Iterator[RunPrediction]:
-    """The loss of every run of a CSV table (``-`` is standard input), block by block in the order of the rows.
+def predict_runs(
+    path: str, *, law: Laws = None, level: float | str = 0.95, band: str = "forecast"
+) -> Iterator[RunPrediction]:
+    """The loss of every run of a CSV, NDJSON or Parquet table (``-`` is standard input), in the order of its rows.
 
     Raises:
         InputFileError: the table cannot be used.
@@ -255,9 +261,9 @@ def predict_runs(path: str, *, law: Laws = None, level: float | str = 0.95) -> I
     from scaleplan.specs.runs import run_blocks
 
     chosen = _one_law(law)
-    chosen.require_surface("a prediction of the loss")
+    chosen.require_loss("a prediction of the loss")
     for block in run_blocks(path, Accounting(flop=chosen.counts_flop)):
-        prediction = predict(params=block.params, tokens=block.tokens, law=chosen, level=level)
+        prediction = predict(params=block.params, tokens=block.tokens, law=chosen, level=level, band=band)
         notices: tuple[Notice, ...] = ()
         if block.ignored:
             notices = (Notice("ignored_columns", f"columns not used: {', '.join(block.ignored)}."),)
@@ -310,6 +316,13 @@ def hyper(*, params: Number, tokens: Number, law: str | Sequence[str] | None = N
 
     size = Accounting().size(scalar("params", params), ParamCount.TOTAL)
     return suggest(hyper_records(law), size, scalar("tokens", tokens), accounting=Accounting())
+
+
+def _banded(law: Law, band: str) -> Law:
+    """The law with the kind of band that is wanted."""
+    if band not in ("forecast", "sampling"):
+        raise UsageError(f"band is forecast or sampling (got {band!r})")
+    return law if band == "forecast" else law.sampling()
 
 
 def _one_law(law: Laws) -> Law:

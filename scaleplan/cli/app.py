@@ -15,6 +15,7 @@ from scaleplan.cli import (
     check,
     compare,
     cost,
+    fit,
     frontier,
     hyper,
     init,
@@ -46,6 +47,7 @@ app.command("allocate")(allocate.allocate)
 app.command("compare")(compare.compare)
 app.command("predict")(predict.predict)
 app.command("frontier")(frontier.frontier)
+app.command("fit")(fit.fit)
 app.command("hyper")(hyper.hyper)
 app.command("cost")(cost.cost)
 app.command("shape")(shape.shape)

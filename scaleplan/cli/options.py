@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -28,6 +28,10 @@ GetOption = Annotated[
     ),
 ]
 LevelOption = Annotated[str, typer.Option("--level", metavar="FRACTION", help="Coverage of the bands.")]
+BandOption = Annotated[
+    Literal["forecast", "sampling"],
+    typer.Option("--band", help="With the allowances for misfit, or sampling error alone."),
+]
 LawsOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from scaleplan.cli.options import FormatOption, GetOption, LawsOption, LevelOption, OutputOption, QuietOption
+from scaleplan.cli.options import BandOption, FormatOption, GetOption, LawsOption, LevelOption, OutputOption, QuietOption
 
 
 def predict(
@@ -12,10 +12,11 @@ def predict(
     tokens: Annotated[str | None, typer.Option(metavar="D", help="Training tokens.")] = None,
     runs: Annotated[
         str | None,
-        typer.Option(metavar="FILE.csv", help="Runs, one a row: params and tokens, or flops for one; - is stdin."),
+        typer.Option(metavar="FILE.csv", help="Runs, one a row: params and tokens, or flops for one; - stdin."),
     ] = None,
     law: LawsOption = None,
     level: LevelOption = "0.95",
+    band: BandOption = "forecast",
     form: FormatOption = "table",
     get: GetOption = None,
     output: OutputOption = None,
@@ -31,10 +32,10 @@ def predict(
     if runs is not None:
         if params is not None or tokens is not None:
             raise UsageError("--runs brings its own params and tokens; leave --params and --tokens out")
-        result = prediction_stream(plans.predict_runs(runs, law=law, level=level), runs)
+        result = prediction_stream(plans.predict_runs(runs, law=law, level=level, band=band), runs)
     elif params is None or tokens is None:
         missing = "--tokens" if params is not None else "--params" if tokens is not None else "--params and --tokens"
         raise UsageError(f"missing {missing}; give both, or a table with --runs")
     else:
-        result = prediction_table(plans.predict(params=params, tokens=tokens, law=law, level=level))
+        result = prediction_table(plans.predict(params=params, tokens=tokens, law=law, level=level, band=band))
     write(result, form=form, get=get, output=output, quiet=quiet)

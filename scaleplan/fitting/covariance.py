@@ -2,11 +2,11 @@
 
 For Huber's estimator (Huber 1981, sec. 7.6) with m = mean psi' and n runs, k parameters,
 
-    S = s^2 (J' W J + P / m)^-1,   s^2 = K^2 sum c psi^2 / (n - k) / m^2,   K = 1 + k/n (1 - m) / m,
+    S = s^2 (J' W J)^-1,   s^2 = K^2 sum c psi^2 / (n - k) / m^2,   K = 1 + k/n (1 - m) / m.
 
-P the prior's curvature, which counts as measurements of its own. With m = 1 and K = 1 this is the delta method of
-least squares. Where runs have several rows, the scores of a run's rows are added before they are squared (the sandwich
-by clusters, Liang & Zeger 1986), since the checkpoints of one run share its luck.
+With m = 1 and K = 1 this is the delta method of least squares. Where runs have several rows, the scores of a run's
+rows are added before they are squared (the sandwich by clusters, Liang & Zeger 1986), since the checkpoints of one run
+share its luck.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def m_estimator_covariance(
-    runs: Runs, jacobian: Floats, residuals: Floats, delta: float, precision: Floats | None, noise: float
+    runs: Runs, jacobian: Floats, residuals: Floats, delta: float, steadying: tuple[Floats, float] | None = None
 ) -> Floats:
     """Covariance (k, k) of the parameters that ``jacobian`` (n, k) is by.
 
@@ -35,8 +35,8 @@ def m_estimator_covariance(
         jacobian: d ln Lhat / d theta at the estimate.
         residuals: ln Lhat - ln L.
         delta: Huber's threshold; infinite for least squares.
-        precision: the penalty's (k, k), in units of the objective.
-        noise: variance of ln L by which the penalty's precision was scaled.
+        steadying: (k, k) precision of what the form itself adds to the objective, and the variance of its score per
+            precision: it counts as measurements.
     """
     n, k = jacobian.shape
     weight = runs.weight
@@ -44,17 +44,49 @@ def m_estimator_covariance(
     inside = np.abs(residuals) <= delta
     mean = max(float(weight @ inside / weight.sum()), 1 / n)
     information = (jacobian * weight[:, None]).T @ jacobian
-    penalty = np.zeros((k, k)) if precision is None else precision
-    bread = _inverse(mean * information + penalty)
+    precision, worth = (np.zeros((k, k)), 0.0) if steadying is None else steadying
+    bread = _inverse(mean * information + precision)
     if runs.clustered:
         scores = np.zeros((runs.count, k))
         np.add.at(scores, runs.run, (weight * psi)[:, None] * jacobian)
         clusters = runs.count
-        meat = scores.T @ scores * clusters / max(clusters - k, 1) + noise * penalty
+        meat = scores.T @ scores * clusters / max(clusters - k, 1) + worth * precision
         return bread @ meat @ bread
     correction = 1 + k / n * (1 - mean) / mean
     scale = correction**2 * float(weight @ (psi * psi)) / max(n - k, 1)
-    meat = scale * information + noise * penalty
+    return bread @ (scale * information + worth * precision) @ bread
+
+
+def posterior_covariance(
+    runs: Runs,
+    weight: Floats,
+    jacobian: Floats,
+    residuals: Floats,
+    threshold: Floats,
+    precision: Floats,
+    noise: float,
+) -> Floats:
+    """Covariance (k, k) where rows have their own precision and priors count as measurements.
+
+    The inverse of the objective's curvature, with the rows beyond their threshold left out; by clusters of rows where
+    runs have several.
+
+    Args:
+        runs: what was fitted to.
+        weight: (n,) of each row, its precision times ``noise``.
+        jacobian: (n, k) d ln Lhat / d theta at the estimate.
+        residuals: (n,) ln Lhat - ln L.
+        threshold: (n,) Huber's.
+        precision: the penalty's (k, k), in units of the objective.
+        noise: variance of a residual of weight one.
+    """
+    inside = weight * (np.abs(residuals) <= threshold)
+    bread = _inverse((jacobian * inside[:, None]).T @ jacobian + precision)
+    if not runs.clustered:
+        return noise * bread
+    scores = np.zeros((runs.count, jacobian.shape[1]))
+    np.add.at(scores, runs.run, (weight * influence(residuals, threshold))[:, None] * jacobian)
+    meat = scores.T @ scores * runs.count / max(runs.count - 1, 1) + noise * precision
     return bread @ meat @ bread
 
 

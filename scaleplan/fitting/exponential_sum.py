@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from scaleplan.fitting.model import Local
+from scaleplan.fitting.objective import unbounded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,13 +93,17 @@ class ExponentialSum:
         total += np.exp(theta[:, self._constant, None])
         return total
 
+    def steadying(self, delta: float | Floats) -> None:
+        """None: runs of several sizes and tokens hold every constant of a sum of powers."""
+        del delta
+
     def residuals(self, theta: Floats) -> Floats:
         """ln Lhat - ln L, (B, n)."""
         with np.errstate(over="ignore", invalid="ignore"):
             total = self._terms(theta, np.empty((len(self._powers), len(theta), len(self._inverse_loss))))
             return np.log(total * self._inverse_loss)
 
-    def local(self, theta: Floats, weight: Floats, delta: float, penalty: Penalty | None) -> Local:
+    def local(self, theta: Floats, weight: Floats, delta: float | Floats, penalty: Penalty | None) -> Local:
         """Value, gradient and exact Hessian (of Huber's loss: that of the piece a residual is in)."""
         powers, batch, n = len(self._powers), len(theta), len(self._inverse_loss)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -109,7 +114,7 @@ class ExponentialSum:
             shares *= curve
             total *= self._inverse_loss
             residuals = np.log(total, out=total)
-            if math.isinf(delta):
+            if unbounded(delta):
                 np.multiply(weight, residuals, out=pull)
                 value = 0.5 * np.einsum("bn,bn->b", pull, residuals)
                 np.subtract(weight, pull, out=curve)

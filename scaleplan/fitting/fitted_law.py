@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from scaleplan.errors import ConvergenceError, Notice, UsageError
 from scaleplan.fitting.backtest import Allowances, BackTest, allowances_of, back_test
-from scaleplan.fitting.diagnostics import fit_notices, run_notices
-from scaleplan.fitting.forms import find_fit_form
+from scaleplan.fitting.disagreement import widened
+from scaleplan.fitting.envelope import fit_envelope
+from scaleplan.fitting.fit_diagnostics import fit_notices, prior_notices
+from scaleplan.fitting.forecast import fit_forecast
+from scaleplan.fitting.forms import FIT_FORMS, find_fit_form
+from scaleplan.fitting.isoflop import fit_isoflop
+from scaleplan.fitting.ladder import fit_ladder
 from scaleplan.fitting.point import fit_form
+from scaleplan.fitting.run_diagnostics import run_notices
 from scaleplan.laws.student import two_sided_quantile
 
 if TYPE_CHECKING:
@@ -18,12 +25,53 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from scaleplan.errors import Notice
-    from scaleplan.fitting.settings import Settings
-    from scaleplan.fitting.solution import Fit
+    from scaleplan.fitting.forms import FitForm
     from scaleplan.fitting.runs import Runs
+    from scaleplan.fitting.settings import Method, Settings
+    from scaleplan.fitting.solution import Fit
+    from scaleplan.laws.power_rule import PowerRule
 
     Floats = NDArray[np.float64]
+    Progress = Callable[[int, int], None]
+
+
+DEFAULT = FIT_FORMS[0].name
+
+
+class Rule(Protocol):
+    """An allocation found from runs: N*(C), its covariance (2, 2) of (ln k, a), and perhaps the loss along it."""
+
+    @property
+    def rule(self) -> PowerRule:
+        """N*(C)."""
+        ...
+
+    @property
+    def covariance(self) -> Floats | None:
+        """Of (ln k, a)."""
+        ...
+
+    @property
+    def dof(self) -> int:
+        """Degrees of freedom of the covariance."""
+        ...
+
+    @property
+    def trend(self) -> Fit | None:
+        """The loss along it, by compute."""
+        ...
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What is to be said of it."""
+        ...
+
+
+class Approach(NamedTuple):
+    """One of Hoffmann's approaches beside the parametric one, and what it found."""
+
+    method: Method
+    found: Rule
 
 
 class FittedConstant(NamedTuple):
@@ -37,17 +85,20 @@ class FittedConstant(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class FittedLaw:
-    """A form fitted to runs, ready to be written as a law file.
+    """A law fitted to runs, ready to be written as a law file.
 
-    ``covariance`` (k, k) of the natural parameters comes from ``covariance_by``: ``delta`` or ``bootstrap``.
-    ``constants`` are those of the law's form with intervals of ``settings.level``.
+    ``fit`` gives the loss: a surface, or along ``rule`` a trend; it is absent where a rule came without one.
+    ``covariance`` (k, k) is of its natural parameters, by ``covariance_by``: ``delta`` or ``bootstrap``. ``approaches``
+    are what ``--method`` asked for beside it. ``constants`` have intervals of ``settings.level``.
     """
 
     settings: Settings
     runs: Runs
-    fit: Fit
-    covariance: Floats
+    fit: Fit | None
+    covariance: Floats | None
     covariance_by: str
+    rule: Rule | None
+    approaches: tuple[Approach, ...]
     allowances: Allowances
     back_test: BackTest | None
     constants: tuple[FittedConstant, ...]
@@ -57,47 +108,136 @@ class FittedLaw:
         return f"FittedLaw({self.fit!r})"
 
 
-def fit_law(
-    runs: Runs, settings: Settings, *, progress: Callable[[int, int], None] | None = None
-) -> FittedLaw:
+def fit_law(runs: Runs, settings: Settings, *, progress: Progress | None = None) -> FittedLaw:
     """Fit a law to runs.
 
     Raises:
         UsageError: too few runs, or runs that cannot tell the form's parameters.
+        ConvergenceError: the best fit is one in which loss does not fall with size or data.
     """
+    if settings.method in ("isoflop", "envelope"):
+        return _by_rule(runs, settings)
     form = find_fit_form(settings.form)
-    notices = run_notices(runs)
-    fit = fit_form(runs, form, objective=settings.objective, prior=settings.exponent_prior)
-    tested = back_test(runs, form, objective=settings.objective, prior=settings.exponent_prior)
-    allowances = allowances_of(tested)
-    covariance, by = fit.covariance, "delta"
-    if settings.resamples:
-        from scaleplan.fitting.bootstrap import bootstrap
-
-        drawn = bootstrap(
-            fit,
-            settings.resamples,
-            seed=settings.seed,
-            workers=settings.workers,
-            scheduler=settings.scheduler,
-            progress=progress,
-        )
-        covariance, by = drawn.covariance(), "bootstrap"
+    notices = run_notices(runs, form)
+    plain = fit_form(runs, form, objective=settings.objective)
+    forecast = settings.forecasts(form)
+    fit = fit_forecast(runs, form, plain=plain) if forecast else plain
+    _require_usable(fit)
+    tested = back_test(runs, fitter(form, settings))
+    allowances = allowances_of(tested, forecast=forecast)
+    covariance, by = _covariance(fit, settings, progress)
+    rule = fit_ladder(runs) if form.compute_only else None
+    approaches, said = _approaches(runs, fit) if settings.method == "all" else ((), ())
+    if approaches:
+        covariance, more = widened(fit, covariance, allowances.kappa, [each.found.rule for each in approaches])
+        said = (*said, *more)
     return FittedLaw(
         settings=settings,
         runs=runs,
         fit=fit,
         covariance=covariance,
         covariance_by=by,
+        rule=rule,
+        approaches=approaches,
         allowances=allowances,
         back_test=tested,
         constants=_constants(fit, covariance, settings, allowances.kappa),
-        warnings=(*notices, *fit_notices(fit)),
+        warnings=(*notices, *fit_notices(plain), *prior_notices(fit), *(() if rule is None else rule.notices), *said),
+    )
+
+
+def _by_rule(runs: Runs, settings: Settings) -> FittedLaw:
+    """Hoffmann's approach 2 or 1 alone: an allocation, and the loss along it."""
+    found = _approach(runs, settings.method, _exponents(runs, settings))
+    allowances = allowances_of(None, forecast=False)
+    fit = found.trend
+    constants: tuple[FittedConstant, ...] = ()
+    if fit is not None:
+        constants = _constants(fit, fit.covariance, settings, allowances.kappa)
+    return FittedLaw(
+        settings=settings,
+        runs=runs,
+        fit=fit,
+        covariance=None if fit is None else fit.covariance,
+        covariance_by="delta",
+        rule=found,
+        approaches=(Approach(settings.method, found),),
+        allowances=allowances,
+        back_test=None,
+        constants=constants,
+        warnings=found.notices,
+    )
+
+
+def fitter(form: FitForm, settings: Settings) -> Callable[[Runs], Fit]:
+    """The way of fitting that the settings ask for, as back-tests and comparisons repeat it."""
+    if settings.forecasts(form):
+        return lambda runs: fit_forecast(runs, form)
+    return lambda runs: fit_form(runs, form, objective=settings.objective)
+
+
+def _exponents(runs: Runs, settings: Settings) -> tuple[float, float] | None:
+    """Alpha and beta of the additive fit, by which the minima of parabolas are corrected; absent where it has none."""
+    if settings.method != "isoflop":
+        return None
+    try:
+        fit = fitter(find_fit_form(DEFAULT), settings)(runs)
+    except UsageError:
+        return None
+    values = fit.values()
+    return (values["alpha"], values["beta"]) if fit.usable else None
+
+
+def _approach(runs: Runs, method: Method, exponents: tuple[float, float] | None) -> Rule:
+    return fit_isoflop(runs, exponents=exponents) if method == "isoflop" else fit_envelope(runs)
+
+
+def _approaches(runs: Runs, fit: Fit) -> tuple[tuple[Approach, ...], tuple[Notice, ...]]:
+    """Approaches 2 and 1 beside the fit, as far as the table allows them; of the others the reason."""
+    found: list[Approach] = []
+    notices: list[Notice] = []
+    values = fit.values()
+    exponents = (values["alpha"], values.get("beta", values["alpha"])) if "alpha" in values else None
+    methods: tuple[Method, ...] = ("isoflop", "envelope")
+    for method in methods:
+        try:
+            found.append(Approach(method, _approach(runs, method, exponents)))
+        except UsageError as error:
+            notices.append(Notice("approach_left_out", f"--method {method} is left out: {error.message}."))
+        else:
+            notices += found[-1].found.notices
+    return tuple(found), tuple(notices)
+
+
+def _covariance(fit: Fit, settings: Settings, progress: Progress | None) -> tuple[Floats, str]:
+    if not settings.resamples:
+        return fit.covariance, "delta"
+    from scaleplan.fitting.bootstrap import bootstrap
+
+    drawn = bootstrap(
+        fit,
+        settings.resamples,
+        seed=settings.seed,
+        workers=settings.workers,
+        scheduler=settings.scheduler,
+        progress=progress,
+    )
+    return drawn.covariance(), "bootstrap"
+
+
+def _require_usable(fit: Fit) -> None:
+    if fit.usable:
+        return
+    shown = ", ".join(f"{name} = {value:.4g}" for name, value in fit.values().items())
+    hint = "leave --no-prior out, " if not fit.prior and fit.form.exponents else ""
+    raise ConvergenceError(
+        f"{fit.runs.source}: the form {fit.form.name} fits best where loss does not fall with size or data ({shown}), "
+        f"which plans nothing; {hint}add runs of other sizes and tokens, or try another --form"
     )
 
 
 def _constants(fit: Fit, covariance: Floats, settings: Settings, kappa: float) -> tuple[FittedConstant, ...]:
-    """The constants of the law's form; a parameter ``ln_X`` gives X, with ends that X cannot fall below zero by."""
+    """The constants of the fit; a parameter ``ln_X`` gives X, with ends that X cannot fall below zero by."""
     wide = two_sided_quantile(settings.level, fit.dof) * (kappa if settings.band == "forecast" else 1.0)
     out: list[FittedConstant] = []
     errors = covariance.diagonal() ** 0.5

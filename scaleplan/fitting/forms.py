@@ -7,33 +7,44 @@ A fitted form knows its natural parameters (logarithms of what is positive), how
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scaleplan.errors import UsageError, nearest
+from scaleplan.fitting.break_fit import BREAK_NAMES, BreakFit, break_steadying
 from scaleplan.fitting.exponential_sum import ExponentialSum, Power
-from scaleplan.fitting.general import General
+from scaleplan.fitting.kaplan_fit import KAPLAN_NAMES, KaplanFit, kaplan_steadying
+from scaleplan.fitting.repetition_fit import REPETITION_NAMES, RepetitionFit, repetition_steadying
 from scaleplan.laws.additive import Additive
 from scaleplan.laws.broken_power import BrokenPower
 from scaleplan.laws.compute_trend import ComputeTrend
 from scaleplan.laws.data_constrained import DataConstrained
 from scaleplan.laws.kaplan_joint_nd import KaplanJointNd
 from scaleplan.laws.overtraining import Overtraining
-from scaleplan.ops import exp
+from scaleplan.ops import exp as exp_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from scaleplan.fitting.general import Steady
     from scaleplan.fitting.model import Model
     from scaleplan.fitting.runs import Runs
 
     Floats = NDArray[np.float64]
 
+exp: Callable[[Any], Any] = exp_of
+"""Of numbers, arrays and complex numbers alike."""
 ADDITIVE_NAMES = ("ln_A", "ln_B", "ln_E", "alpha", "beta")
+
+
+def _unsteadied(runs: Runs) -> tuple[Steady, ...]:
+    del runs
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +65,21 @@ class FitForm:
     """Sees 6 N D alone: a trend along the way in which the runs spent their compute."""
     spread: tuple[tuple[str, ...], ...] = ()
     """Of each parameter, what it is in the covariance of the law's form, where that is not itself."""
+    steadying: Callable[[Runs], tuple[Steady, ...]] = _unsteadied
+    """Priors on constants that runs often leave open: part of the form, always applied."""
+
+    @property
+    def covariance_names(self) -> tuple[str, ...]:
+        """What the law file's covariance is of: the rows of ``surface_jacobian``."""
+        if not self.spread:
+            return self.parameters
+        return tuple(name for name in ADDITIVE_NAMES if any(name in group for group in self.spread))
 
     def surface_jacobian(self) -> Floats:
         """(m, k): the parameters that the law file's covariance is of, by the fitted ones; both linear."""
         if not self.spread:
             return np.eye(len(self.parameters))
-        names = [name for group in self.spread for name in group]
-        order = [name for name in ADDITIVE_NAMES if name in names]
+        order = self.covariance_names
         out = np.zeros((len(order), len(self.parameters)))
         for column, group in enumerate(self.spread):
             for name in group:
@@ -128,68 +147,8 @@ def _broken(theta: Sequence[Any]) -> BrokenPower:
     return BrokenPower(exp(ln_a), exp(ln_b), c_0, c_1, exp(ln_d), exp(ln_f))
 
 
-def _bind_kaplan(runs: Runs) -> Model:
-    """Starts: at each pair of slopes, L^(1/alpha_D) = A N^-(alpha_N/alpha_D) + D_c / D is linear in its levels."""
-
-    def starts(weight: Floats) -> Floats:
-        found: list[tuple[float, list[float]]] = []
-        for alpha_d in np.geomspace(0.05, 1.0, 8).tolist():
-            for alpha_n in np.geomspace(0.03, 1.0, 8).tolist():
-                s, target = alpha_n / alpha_d, runs.loss ** (1 / alpha_d)
-                columns = np.stack([runs.params**-s, 1 / runs.tokens], axis=1) / target[:, None]
-                scale = np.abs(columns).max(axis=0)
-                root = np.sqrt(weight)
-                levels = np.linalg.lstsq(columns / scale * root[:, None], root, rcond=None)[0] / scale
-                levels = np.maximum(levels, 1e-3 / columns.max(axis=0))
-                point = [math.log(levels[0]) / s, math.log(levels[1]), alpha_n, alpha_d]
-                error = np.log(_kaplan(point).loss(runs.params, runs.tokens) / runs.loss)
-                found.append((float(weight @ (error * error)), point))
-        found.sort(key=lambda each: each[0])
-        return np.array([point for _, point in found[:: len(found) // 4][:4]])
-
-    return General(_KAPLAN_NAMES, lambda t: _kaplan(t).loss(runs.params, runs.tokens), runs.loss, starts)
-
-
-def _bind_repetition(runs: Runs) -> Model:
-    """Starts: the additive fit's own grid, with repeats that fade soon, as published, and late."""
-    unique = runs.unique_tokens
-    if unique is None:
-        raise UsageError(
-            f"{runs.source}: the form repetition needs a column unique_tokens: how many of the tokens are different"
-        )
-
-    def starts(weight: Floats) -> Floats:
-        base = _ADDITIVE.bind(runs)
-        points = base.starts(weight) @ base.to_natural.T
-        fading = [(math.log(d), math.log(n)) for d in (4.0, 15.4, 60.0) for n in (5.3, 50.0)]
-        return np.array([[*point, *pair] for point in points[:2] for pair in fading])
-
-    return General(
-        _REPETITION_NAMES,
-        lambda t: _data_constrained(t).loss(runs.params, runs.tokens, unique),
-        runs.loss,
-        starts,
-    )
-
-
-def _bind_broken(runs: Runs) -> Model:
-    """Starts: the unbroken trend, broken gently upwards or downwards at the quarters of the compute."""
-    flop = runs.train_flop
-
-    def starts(weight: Floats) -> Floats:
-        base = _COMPUTE_ONLY.bind(runs)
-        ln_k, ln_floor, alpha = (base.starts(weight) @ base.to_natural.T)[0].tolist()
-        breaks = np.quantile(np.log(flop), [0.25, 0.5, 0.75]).tolist()
-        return np.array([[ln_floor, ln_k, alpha, turn, at, 0.0] for at in breaks for turn in (0.05, -0.05)])
-
-    return General(_BROKEN_NAMES, lambda t: _broken(t).value(flop), runs.loss, starts)
-
-
 _TIED_NAMES = ("ln_A", "ln_B", "ln_E", "alpha")
-_KAPLAN_NAMES = ("ln_N_c", "ln_D_c", "alpha_N", "alpha_D")
 _COMPUTE_NAMES = ("ln_K", "ln_L_inf", "alpha")
-_REPETITION_NAMES = (*ADDITIVE_NAMES, "ln_R_D_star", "ln_R_N_star")
-_BROKEN_NAMES = ("ln_a", "ln_b", "c_0", "c_1", "ln_d_1", "ln_f_1")
 
 _ADDITIVE = FitForm(
     name="additive",
@@ -222,20 +181,23 @@ FIT_FORMS = (
     _TIED,
     FitForm(
         name="kaplan-joint",
-        parameters=_KAPLAN_NAMES,
-        bind=_bind_kaplan,
+        parameters=KAPLAN_NAMES,
+        bind=KaplanFit,
         law_form=_kaplan,
         law_form_name="kaplan-joint-nd",
+        steadying=kaplan_steadying,
     ),
     _COMPUTE_ONLY,
     FitForm(
         name="repetition",
-        parameters=_REPETITION_NAMES,
-        bind=_bind_repetition,
+        parameters=REPETITION_NAMES,
+        bind=RepetitionFit,
         law_form=_data_constrained,
         law_form_name="data-constrained",
         exponents=("alpha", "beta"),
         needs_unique_tokens=True,
+        spread=(*((name,) for name in ADDITIVE_NAMES), (), ()),
+        steadying=repetition_steadying,
     ),
     FitForm(
         name="over-training",
@@ -248,11 +210,12 @@ FIT_FORMS = (
     ),
     FitForm(
         name="one-break",
-        parameters=_BROKEN_NAMES,
-        bind=_bind_broken,
+        parameters=BREAK_NAMES,
+        bind=BreakFit,
         law_form=_broken,
         law_form_name="broken-power",
         compute_only=True,
+        steadying=break_steadying,
     ),
 )
 """Every form that can be fitted; the first is the default."""

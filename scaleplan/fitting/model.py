@@ -33,8 +33,12 @@ class Model(Protocol):
     to_natural: Floats
     """(k, k): natural = to_natural @ theta."""
 
-    def local(self, theta: Floats, weight: Floats, delta: float, penalty: Penalty | None) -> Local:
-        """The objective and its derivatives; ``weight`` is (B, n) or (1, n)."""
+    def local(self, theta: Floats, weight: Floats, delta: float | Floats, penalty: Penalty | None) -> Local:
+        """The objective and its derivatives; ``weight`` is (B, n) or (1, n), ``delta`` one threshold or (n,)."""
+        ...
+
+    def steadying(self, delta: float | Floats) -> Penalty | None:
+        """The penalty that is part of the form itself, in ``local`` already; ``None`` where there is none."""
         ...
 
     def residuals(self, theta: Floats) -> Floats:

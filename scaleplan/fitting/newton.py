@@ -2,8 +2,8 @@
 
 Each problem takes the step (H + lambda diag|H|)^-1 g, with its own lambda: eight times larger after a step that does
 not lower the objective, ten times smaller after one that does (Levenberg 1944, Marquardt 1963; the factors are our
-choice). A problem is done when the whole step promises less than ``tolerance`` of its objective, twice in a row of
-accepted steps or at once where the step is undamped; problems that are done leave the batch.
+choice). A problem is done when a step that is hardly damped promises less than ``tolerance`` of its objective;
+problems that are done leave the batch.
 """
 
 from __future__ import annotations
@@ -77,10 +77,11 @@ def minimise(
         trial = theta[active] + move
         there = local(trial, active)
         steps[active] += 1
-        # A promise below rounding can be kept only to rounding.
         slack = _ROUNDING * value[active]
         better = (promised > 0) & (there.value <= value[active] + slack) & np.isfinite(there.value)
-        settled = better & (promised <= tolerance * value[active] + _LEAST_VALUE) & (damping[active] <= _WORTH)
+        # A promise below rounding cannot be kept: the point is the minimum whether the step was better or not.
+        least = tolerance * value[active] + _LEAST_VALUE
+        settled = (promised > 0) & (promised <= least) & (damping[active] <= _WORTH)
         taken = active[better]
         theta[taken], value[taken] = trial[better], there.value[better]
         gradient[taken], hessian[taken] = there.gradient[better], there.hessian[better]

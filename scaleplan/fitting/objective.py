@@ -43,7 +43,10 @@ class Objective(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Penalty:
-    """A quadratic penalty, in units of the objective: ``precision`` (k, k) around ``centre`` (k,)."""
+    """A quadratic penalty, in units of the objective: ``precision`` (k, k) around ``centre`` (k,).
+
+    The centre may be (B, k): one for each of B problems.
+    """
 
     centre: Floats
     precision: Floats
@@ -57,6 +60,10 @@ class Penalty:
         """Its gradient (B, k)."""
         return (theta - self.centre) @ self.precision
 
+    def of(self, problems: NDArray[np.int64]) -> Penalty:
+        """That of some of the problems, by their indices."""
+        return self if self.centre.ndim == 1 else Penalty(self.centre[problems], self.precision)
+
 
 def robust_sd(residuals: Floats, weight: Floats | None = None) -> float:
     """1.4826 times the (weighted) median of the absolute residuals."""
@@ -65,7 +72,8 @@ def robust_sd(residuals: Floats, weight: Floats | None = None) -> float:
         return MAD_TO_SD * float(np.median(size))
     order = np.argsort(size)
     total = np.cumsum(weight[order])
-    return MAD_TO_SD * float(size[order][np.searchsorted(total, total[-1] / 2)])
+    low, high = np.searchsorted(total, [total[-1] / 2, np.nextafter(total[-1] / 2, np.inf)])
+    return MAD_TO_SD * float(size[order][low] + size[order][min(high, len(order) - 1)]) / 2
 
 
 def adaptive_delta(residuals: Floats, weight: Floats) -> float:
@@ -73,15 +81,20 @@ def adaptive_delta(residuals: Floats, weight: Floats) -> float:
     return max(HUBER_CONSTANT * robust_sd(residuals, weight), LEAST_DELTA)
 
 
-def huber(residuals: Floats, delta: float) -> Floats:
-    """rho_delta of each residual."""
-    if math.isinf(delta):
+def unbounded(delta: float | Floats) -> bool:
+    """Whether there is no threshold: least squares."""
+    return isinstance(delta, float) and math.isinf(delta)
+
+
+def huber(residuals: Floats, delta: float | Floats) -> Floats:
+    """rho_delta of each residual; ``delta`` may be one for each."""
+    if unbounded(delta):
         return 0.5 * residuals * residuals
     size = np.abs(residuals)
     inner = np.minimum(size, delta)
     return inner * (size - 0.5 * inner)
 
 
-def influence(residuals: Floats, delta: float) -> Floats:
+def influence(residuals: Floats, delta: float | Floats) -> Floats:
     """psi, the derivative of rho: the residual, clipped to delta."""
-    return residuals if math.isinf(delta) else np.clip(residuals, -delta, delta)
+    return residuals if unbounded(delta) else np.clip(residuals, -delta, delta)

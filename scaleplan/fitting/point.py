@@ -1,13 +1,11 @@
-"""Fitting a form to runs: starts, search, scale, prior, covariance.
+"""The plain fit of a form to runs: starts, search, scale, covariance.
 
 1. Starts from a grid of exponents with the levels solved for (``starts`` of the model).
 2. Least squares of ln L from every start; its residuals give the noise and Huber's threshold.
 3. The objective asked for, from where least squares ended; a small threshold by way of larger ones (3e-2, 5e-3),
    since far from the minimum it weighs almost nothing.
-4. With a prior the fit is repeated from there under the penalty sigma^2 (exponent - mean)^2 / (2 sd^2), with sigma
-   the noise.
 
-docs/decisions/0012 says what else was tried.
+Of very many rows an even choice finds the minimum, and all of them take the last steps.
 """
 
 from __future__ import annotations
@@ -19,9 +17,10 @@ import numpy as np
 
 from scaleplan.errors import UsageError
 from scaleplan.fitting.covariance import m_estimator_covariance
+from scaleplan.fitting.general import prior_worth
 from scaleplan.fitting.newton import Minima, minimise
-from scaleplan.fitting.objective import HOFFMANN_DELTA, Objective, Penalty, adaptive_delta, huber, robust_sd
-from scaleplan.fitting.solution import AT_BOUND, CONVERGED, NOT_CONVERGED, SLOPES, Fit, Prior
+from scaleplan.fitting.objective import HOFFMANN_DELTA, Objective, adaptive_delta, huber, robust_sd
+from scaleplan.fitting.solution import AT_BOUND, CONVERGED, NOT_CONVERGED, SLOPES, Fit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-DEFAULT_PRIOR = Prior(mean=0.35, sd=0.1)
-"""The additive laws of the presets that were fitted to their own runs have exponents of 0.28 to 0.45."""
 _CONTINUATION = (3e-2, 5e-3)
 _ROUGH = 1e-3
 """Our choice: a stage that only leads to the next need not settle its last digits."""
@@ -54,19 +51,11 @@ class _Search(NamedTuple):
     minima: Minima
 
 
-def fit_form(
-    runs: Runs, form: FitForm, *, objective: Objective = Objective.HUBER, prior: Prior | None = DEFAULT_PRIOR
-) -> Fit:
-    """The form that fits the runs best.
-
-    Args:
-        runs: at least as many distinct ones as the form has parameters, and one more.
-        form: what to fit.
-        objective: how residuals are weighed.
-        prior: on the form's exponents; ``None`` for the plain fit. Forms without such exponents have none.
+def require_runs(runs: Runs, form: FitForm) -> None:
+    """Check that there are more different runs than the form has parameters.
 
     Raises:
-        UsageError: fewer runs than that.
+        UsageError: there are not.
     """
     k = len(form.parameters)
     distinct = len(np.unique(np.stack([runs.params, runs.tokens]), axis=1).T)
@@ -75,64 +64,64 @@ def fit_form(
             f"{runs.source}: {distinct} different runs (by params and tokens) for the {k} parameters of the form "
             f"{form.name}: at least {k + 1} are needed; add runs or choose a form with fewer parameters"
         )
-    coarse = _coarse(runs)
-    model = form.bind(coarse)
-    weight = coarse.weight[None, :]
-    found = _searched(model, weight, model.starts(coarse.weight), objective, None)
+
+
+def fit_form(runs: Runs, form: FitForm, *, objective: Objective = Objective.HUBER) -> Fit:
+    """The form that fits the runs best.
+
+    Args:
+        runs: at least as many different ones as the form has parameters, and one more.
+        form: what to fit.
+        objective: how residuals are weighed.
+
+    Raises:
+        UsageError: fewer runs than that.
+    """
+    require_runs(runs, form)
+    some = coarse(runs)
+    model = form.bind(some)
+    found = _searched(model, some.weight[None, :], model.starts(some.weight), objective)
     starts, agree = len(found.minima.value), _agreeing(found)
     best = int(np.argmin(found.minima.value))
-    if coarse is not runs:
+    if some is not runs:
         natural = model.to_natural @ found.minima.theta[best]
-        model, weight, best = form.bind(runs), runs.weight[None, :], 0
-        found = _searched(model, weight, np.linalg.solve(model.to_natural, natural)[None, :], objective, None)
-    plain = model.to_natural @ found.minima.theta[best]
-    penalty: Penalty | None = None
-    noise = _noise(model, found, best, runs.weight, k)
-    if prior is not None and form.exponents:
-        penalty = _penalty(form, prior, noise)
-        found = _searched(model, weight, found.minima.theta[best][None, :], objective, penalty, found.delta)
-        best = 0
+        model, best = form.bind(runs), 0
+        theta = np.linalg.solve(model.to_natural, natural)
+        found = _searched(model, runs.weight[None, :], theta[None, :], objective)
     theta = found.minima.theta[best]
     residuals = model.residuals(theta[None, :])[0]
     natural = model.to_natural @ theta
-    jacobian = model.jacobian(theta)
-    covariance = m_estimator_covariance(
-        runs, jacobian, residuals, found.delta, None if penalty is None else penalty.precision, noise
-    )
-    n = runs.count
+    noise = _noise(residuals, runs.weight, len(form.parameters))
+    held = model.steadying(found.delta)
+    steadying = None if held is None else (held.precision, prior_worth(found.delta, noise))
+    covariance = m_estimator_covariance(runs, model.jacobian(theta), residuals, found.delta, steadying)
     return Fit(
         form=form,
         runs=runs,
         objective=objective,
         delta=found.delta,
-        prior=prior if penalty is not None else None,
+        prior=(),
         theta=natural,
         covariance=model.to_natural @ covariance @ model.to_natural.T,
         value=float(runs.weight @ huber(residuals, found.delta)),
         sd=math.sqrt(noise),
-        dof=max(n - k, 1),
+        scale=math.sqrt(noise),
+        dof=max(runs.count - len(form.parameters), 1),
         residuals=residuals,
-        status=_status(form, natural, bool(found.minima.converged[best]), float(runs.loss.min())),
+        weight=runs.weight,
+        status=status_of(form, natural, bool(found.minima.converged[best]), float(runs.loss.min())),
         starts=starts,
         agree=agree,
         steps=int(found.minima.steps[best]),
-        plain=plain if penalty is not None else None,
     )
 
 
-def _searched(
-    model: Model,
-    weight: Floats,
-    theta: Floats,
-    objective: Objective,
-    penalty: Penalty | None,
-    delta: float | None = None,
-) -> _Search:
-    """Every start searched to its end; the threshold is found on the way unless it is given."""
+def _searched(model: Model, weight: Floats, theta: Floats, objective: Objective) -> _Search:
+    """Every start searched to its end; the threshold is found on the way."""
 
     def search(at: Floats, threshold: float, tolerance: float = 1e-13, most_steps: int = 200) -> Minima:
         return minimise(
-            lambda points, _: model.local(points, weight, threshold, penalty),
+            lambda points, _: model.local(points, weight, threshold, None),
             at,
             tolerance=tolerance,
             most_steps=most_steps,
@@ -141,8 +130,6 @@ def _searched(
     def rough(at: Floats, threshold: float) -> Minima:
         return search(at, threshold, _ROUGH, _ROUGH_STEPS)
 
-    if delta is not None:
-        return _Search(delta, search(theta, delta))
     if objective is Objective.MSE:
         return _Search(math.inf, search(theta, math.inf))
     if objective is Objective.HOFFMANN:
@@ -163,7 +150,7 @@ def _agreeing(found: _Search) -> int:
     return int(np.sum(values <= values.min() * (1 + _SAME) + 1e-25))
 
 
-def _coarse(runs: Runs) -> Runs:
+def coarse(runs: Runs) -> Runs:
     """Every run, or an even choice along compute of very many."""
     if len(runs) <= _COARSE_RUNS:
         return runs
@@ -171,24 +158,14 @@ def _coarse(runs: Runs) -> Runs:
     return runs.subset(order[np.linspace(0, len(order) - 1, _COARSE_RUNS).astype(np.int64)])
 
 
-def _noise(model: Model, found: _Search, best: int, weight: Floats, k: int) -> float:
+def _noise(residuals: Floats, weight: Floats, k: int) -> float:
     """Robust variance of ln L around the fit, with n - k degrees of freedom."""
-    residuals = model.residuals(found.minima.theta[best][None, :])[0]
     n = len(residuals)
     return robust_sd(residuals, weight) ** 2 * n / max(n - k, 1)
 
 
-def _penalty(form: FitForm, prior: Prior, noise: float) -> Penalty:
-    k = len(form.parameters)
-    centre, precision = np.zeros(k), np.zeros((k, k))
-    for name in form.exponents:
-        place = form.parameters.index(name)
-        centre[place] = prior.mean
-        precision[place, place] = noise / prior.sd**2
-    return Penalty(centre, precision)
-
-
-def _status(form: FitForm, natural: Floats, converged: bool, least: float) -> str:
+def status_of(form: FitForm, natural: Floats, converged: bool, least: float) -> str:  # a fact of the search
+    """How a fit ended: see ``Fit.status``."""
     values = dict(zip(form.parameters, natural.tolist(), strict=True))
     floor = next((values[name] for name in ("ln_E", "ln_L_inf") if name in values), None)
     slopes = [values[name] for name in SLOPES if name in values]

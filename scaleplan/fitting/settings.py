@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from scaleplan.errors import UsageError
+from scaleplan.fitting.forecast import has_prior
 from scaleplan.fitting.objective import Objective
-from scaleplan.fitting.point import DEFAULT_PRIOR
-from scaleplan.fitting.solution import Prior
+
+if TYPE_CHECKING:
+    from scaleplan.fitting.forms import FitForm
 
 Method = Literal["parametric", "isoflop", "envelope", "all"]
 METHODS: tuple[Method, ...] = ("parametric", "isoflop", "envelope", "all")
@@ -24,8 +26,9 @@ class Settings:
     """How to fit.
 
     ``form`` of the surface, ``method`` Hoffmann's approach 3 (parametric), 2 (isoflop), 1 (envelope) or all;
-    ``prior`` whether the exponents' prior is used; ``bootstrap`` resamples of the runs behind the covariance, none for
-    the delta method; ``level`` and ``band`` of the intervals reported; ``workers`` processes, or a Dask ``scheduler``.
+    ``prior`` whether the fit is that for forecasting, with its priors and weights; ``bootstrap`` resamples of the runs
+    behind the covariance, none for the delta method; ``level`` and ``band`` of the intervals reported; ``workers``
+    processes, or a Dask ``scheduler``.
     """
 
     form: str = "additive"
@@ -40,16 +43,17 @@ class Settings:
     scheduler: str | None = None
 
     def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise UsageError(f"workers must be at least 1 (got {self.workers})")
         if self.bootstrap is not None and self.bootstrap and self.bootstrap < _LEAST_BOOTSTRAP:
             raise UsageError(
                 f"bootstrap must be 0 or at least {_LEAST_BOOTSTRAP} resamples (got {self.bootstrap}); "
                 "fewer give no 95 % interval"
             )
 
-    @property
-    def exponent_prior(self) -> Prior | None:
-        """The prior: only the default objective forecasts; the others reproduce what was published without one."""
-        return DEFAULT_PRIOR if self.prior and self.objective is Objective.HUBER else None
+    def forecasts(self, form: FitForm) -> bool:
+        """Whether the fit is that for forecasting: the other objectives reproduce what was published without priors."""
+        return self.prior and self.objective is Objective.HUBER and has_prior(form)
 
     @property
     def resamples(self) -> int:

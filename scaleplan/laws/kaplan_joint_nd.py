@@ -30,6 +30,7 @@ class KaplanJointNd(NamedTuple):
     equation = "L(N, D) = [(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D"
     symbols = "N parameters outside embeddings, D tokens of the dataset; N_c, D_c scales, alpha_N, alpha_D slopes"
     latex = r"L(N, D) = \left[\left(\frac{N_c}{N}\right)^{\alpha_N/\alpha_D} + \frac{D_c}{D}\right]^{\alpha_D}"
+    covariance_of = ("ln_N_c", "ln_D_c", "alpha_N", "alpha_D")
     floor = 0.0
 
     def loss(self, params: Real, tokens: Real) -> Real:
@@ -65,6 +66,28 @@ class KaplanJointNd(NamedTuple):
         gap = power(loss, 1 / self.alpha_D) - self.D_c / tokens
         safe = where(gap > 0, gap, 1.0)
         return where(gap > 0, self.N_c * power(safe, -self.alpha_D / self.alpha_N), math.inf)
+
+    def log_loss_sensitivity(self, params: Real, tokens: Real) -> tuple[Real, ...]:
+        """d ln L / d ``covariance_of`` at (N, D). At an optimum this is also that of ln L* (envelope)."""
+        u, w = self._u(params), self.D_c / tokens
+        share = u / (u + w)
+        away = log(self.N_c / params)
+        return (
+            self.alpha_N * share,
+            self.alpha_D * (1 - share),
+            share * away,
+            log(u + w) - self.alpha_N / self.alpha_D * share * away,
+        )
+
+    def log_params_sensitivity(self, params: Real, tokens: Real) -> tuple[Real, ...]:
+        """d ln N* / d ``covariance_of`` at the optimum (N*, D*); that of ln D* is its negative.
+
+        With s = alpha_N / alpha_D, ln N* = (ln(s / D_c) + s ln N_c + ln(C / 6)) / (1 + s).
+        """
+        del tokens
+        s = self.alpha_N / self.alpha_D
+        by_s = (1 / s + log(self.N_c / params)) / (1 + s)
+        return s / (1 + s), -1 / (1 + s), by_s / self.alpha_D, -by_s * s / self.alpha_D
 
     def _u(self, params: Real) -> Real:
         return power(self.N_c / params, self.alpha_N / self.alpha_D)

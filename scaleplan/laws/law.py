@@ -57,10 +57,20 @@ class Law(NamedTuple):
     """Further variables of the surface's form, and what they are held at: ``{"experts": 1}``."""
     file: str | None = None
     """The law file it was read from; ``None`` for a shipped law."""
+    allocation_uncertainty: Uncertainty | None = None
+    """Of ``allocation``'s constants. ``uncertainty`` is of the surface's, or where there is none of the trend's."""
 
     def counts_as(self, flop: FlopConvention) -> bool:
         """Whether C = 6ND of this convention is 6 times the parameters as the law counts them, times tokens."""
         return self.counts_flop is flop and self.counts_params is flop.param_count and flop.per_param_token == 6
+
+    def sampling(self) -> Law:
+        """The same law with bands of sampling error alone, without the allowances for misfit."""
+        own, split = self.uncertainty, self.allocation_uncertainty
+        return self._replace(
+            uncertainty=None if own is None else own.sampling(),
+            allocation_uncertainty=None if split is None else split.sampling(),
+        )
 
     def require_surface(self, purpose: str) -> LossSurface:
         """The loss surface.
@@ -74,6 +84,15 @@ class Law(NamedTuple):
                 f"so it cannot serve {purpose}; a law with a loss surface can, such as besiroglu-2024"
             )
         return self.surface
+
+    def require_loss(self, purpose: str) -> None:
+        """Check that the law says what loss a run reaches: by its surface, or by compute alone.
+
+        Raises:
+            UsageError: it has neither a surface nor a trend.
+        """
+        if self.trend is None:
+            self.require_surface(purpose)
 
     def require_allowed(self, verb: str) -> None:
         """Check that these constants may serve ``verb``.

@@ -30,6 +30,8 @@ class Overtraining(NamedTuple):
     )
     latex = r"L(C, M) = E + \left(a\,M^{\eta} + b\,M^{-\eta}\right) C^{-\eta},\qquad M = D / N,\quad C = 6ND"
     in_loss_units = ("E",)
+    covariance_of = Additive.covariance_of
+    """Those of the additive law that it equals, with alpha and beta moving as one: ``at`` is what plans."""
 
     def loss(self, train_flop: Real, tokens_per_param: Real) -> Real:
         """L(C, M)."""

@@ -20,6 +20,7 @@ class PowerRule(NamedTuple):
     a: float
 
     units = (("k", "parameters/FLOP^a"), ("a", "1"))
+    covariance_of = ("ln_k", "a")
     equation = "N*(C) = k C^a;  D*(C) = C / (6 N*)"
     symbols = "N* best size, D* its tokens, C training FLOPs; k prefactor, a exponent"
     latex = r"N^*(C) = k\,C^{a},\qquad D^*(C) = \frac{C}{6\,N^*}"
@@ -31,6 +32,10 @@ class PowerRule(NamedTuple):
     def flop_for_params(self, params: Real) -> Real:
         """C at which N*(C) = ``params``."""
         return exp(log(params / self.k) / self.a)
+
+    def log_params_sensitivity(self, train_flop: Real) -> tuple[Real, ...]:
+        """d ln N* / d ``covariance_of`` at C; that of ln D* is its negative."""
+        return 1.0, log(train_flop)
 
     def tokens(self, train_flop: Real) -> Real:
         """D*(C) = C / (6 N*)."""

@@ -11,6 +11,7 @@ and for ln N* and ln D* at fixed C
 
 with S the covariance of the fitted constants, g the sensitivity to them, s the residual standard deviation, C_max
 the dearest run behind the law, t Student's quantile, and the decades beyond C_max counted as zero inside the range.
+A fitted law may add (starvation log10(5 N / D))^2 to the first sum for runs with fewer than five tokens a parameter.
 
 kappa = 1.7, tau = 1 % a decade and drift = 0.3 a decade are our choice, set by back-tests: on eight IsoFLOP sets
 of four labs (1,383 predictions up to 70 times beyond the fit) kappa and tau cover 95 to 100 % where the bare delta
@@ -21,6 +22,7 @@ back-tests were made when the recipe was chosen and are not repeated in this rep
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from scaleplan.laws.student import two_sided_quantile
@@ -28,13 +30,16 @@ from scaleplan.ops import Real, clip_low, log, sqrt
 
 _LN_10 = 2.302585092994046
 DEFAULT_KAPPA, DEFAULT_TAU, DEFAULT_DRIFT = 1.7, 0.01, 0.3
+FULL_TOKENS_PER_PARAM = 5.0
+"""Our choice: with fewer tokens a parameter, measured losses rise above every additive law (docs/decisions/0012)."""
 
 
 class Uncertainty(NamedTuple):
     """Covariance of a law's constants and the allowances that go on top.
 
     ``covariance`` is the symmetric matrix over ``parameters``; ``residual_sd`` is of ln L; ``dof`` the degrees of
-    freedom of both; ``flop_max`` the dearest run fitted; ``kappa``, ``tau`` and ``drift`` as in the module's text.
+    freedom of both; ``flop_max`` the dearest run fitted; ``kappa``, ``tau``, ``drift`` and ``starvation`` as in the
+    module's text.
     """
 
     parameters: tuple[str, ...]
@@ -46,6 +51,11 @@ class Uncertainty(NamedTuple):
     kappa: float = DEFAULT_KAPPA
     tau: float = DEFAULT_TAU
     drift: float = DEFAULT_DRIFT
+    starvation: float = 0.0
+
+    def sampling(self) -> Uncertainty:
+        """The same covariance without allowances: what covers the runs' scatter alone, and no extrapolation."""
+        return self._replace(kappa=1.0, tau=0.0, drift=0.0, starvation=0.0)
 
     def variance(self, sensitivity: tuple[Real, ...]) -> Real:
         """g' S g, the sampling variance of a quantity whose sensitivity to ``parameters`` is g."""
@@ -61,10 +71,16 @@ class Uncertainty(NamedTuple):
         """log10(C / C_max), zero inside the fitted range."""
         return clip_low(log(train_flop / self.flop_max) / _LN_10, 0.0)
 
-    def log_loss_half_width(self, sensitivity: tuple[Real, ...], train_flop: Real, level: float) -> Real:
-        """Half-width of the band of ln L for a run of ``train_flop``."""
+    def log_loss_half_width(
+        self, sensitivity: tuple[Real, ...], train_flop: Real, level: float, tokens_per_param: Real = math.inf
+    ) -> Real:
+        """Half-width of the band of ln L for a run of ``train_flop`` with so many tokens a parameter."""
         variance = self.variance(sensitivity) + self.residual_sd**2
-        return self._half_width(variance, self.tau * self.decades_beyond(train_flop), level)
+        misfit = self.tau * self.decades_beyond(train_flop)
+        if self.starvation:
+            starved = self.starvation * clip_low(log(FULL_TOKENS_PER_PARAM / tokens_per_param) / _LN_10, 0.0)
+            misfit = sqrt(misfit * misfit + starved * starved)
+        return self._half_width(variance, misfit, level)
 
     def log_params_half_width(self, sensitivity: tuple[Real, ...], train_flop: Real, level: float) -> Real:
         """Half-width of the band of ln N* (and of ln D*) at the budget ``train_flop``."""

@@ -5,13 +5,16 @@ given, C itself is uncertain: it lies where the loss band at C meets the target,
 is carried to N*, D* and D*/N* and added to their own half-widths in quadrature (our choice: the two errors are
 taken as independent). Where one side is fixed and the loss given, the other side's ends are those that reach
 L e^h and L e^-h. An end that does not exist, since the band holds the floor of the law, is absent.
+
+A law without a surface has bands as well: of the loss by its trend's covariance, of N*, D* and D*/N* by that of its
+allocation; what the one lacks the other still has.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Protocol, cast, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from scaleplan.laws.law import Law
 from scaleplan.ops import Real, all_true, exp, log, sqrt, where
@@ -34,13 +37,36 @@ class Sensitive(Protocol):
         ...
 
 
+@runtime_checkable
+class SensitiveTrend(Protocol):
+    """A trend that knows how its loss moves with its constants."""
+
+    def log_loss_sensitivity(self, train_flop: Real) -> tuple[Real, ...]:
+        """d ln L at a budget by each constant of the covariance."""
+        ...
+
+
+@runtime_checkable
+class SensitiveRule(Protocol):
+    """An allocation that knows how its size moves with its constants."""
+
+    def log_params_sensitivity(self, train_flop: Real) -> tuple[Real, ...]:
+        """d ln N* at a budget by each constant of the covariance."""
+        ...
+
+
 def loss_half_width(law: Law, point: Point, level: float) -> Real | None:
-    """Half-width of the band of ln L at a run, or ``None`` where the law has no covariance."""
-    if law.uncertainty is None or not isinstance(law.surface, Sensitive):
+    """Half-width of the band of ln L at a run, or ``None`` where the law has no covariance of its loss."""
+    if law.uncertainty is None:
+        return None
+    if law.surface is None and isinstance(law.trend, SensitiveTrend):
+        flop = own_flop(law, point)
+        return law.uncertainty.log_loss_half_width(law.trend.log_loss_sensitivity(flop), flop, level)
+    if not isinstance(law.surface, Sensitive):
         return None
     params = point.size.counted(law.counts_params)
     sensitivity = law.surface.log_loss_sensitivity(params, point.tokens)
-    return law.uncertainty.log_loss_half_width(sensitivity, own_flop(law, point), level)
+    return law.uncertainty.log_loss_half_width(sensitivity, own_flop(law, point), level, point.tokens / params)
 
 
 def loss_ends(law: Law, point: Point, level: float) -> Ends:
@@ -55,32 +81,60 @@ def loss_ends(law: Law, point: Point, level: float) -> Ends:
 def plan_ends(law: Law, problem: Problem, point: Point) -> Ends:
     """Every band end of a plan; a quantity without one is absent."""
     half = loss_half_width(law, point, problem.level)
-    if half is None or point.loss is None:
-        return {}
     ends = loss_ends(law, point, problem.level)
     if problem.params is None and problem.tokens is None:
-        ends |= _split_ends(law, problem, point, half)
-    elif problem.loss is not None:
+        own = _params_half_width(law, point, problem.level)
+        shifted = (None, None)
+        if problem.loss is not None and half is not None:
+            shifted, flop_ends = _flop_ends(law, problem, point, half)
+            ends |= flop_ends
+        if own is not None and (problem.loss is None or half is not None):
+            ends |= _split_ends(point, own, None if problem.loss is None else shifted)
+    elif problem.loss is not None and half is not None:
         ends |= _side_ends(law, problem, point, half)
     return ends
 
 
-def _split_ends(law: Law, problem: Problem, point: Point, loss_half: Real) -> Ends:
-    """Both sides free: bands of N*, D*, D*/N*, and of C where the loss was given."""
-    uncertainty, surface = law.uncertainty, law.surface
-    assert uncertainty is not None
-    assert surface is not None
-    assert point.loss is not None
+def _params_half_width(law: Law, point: Point, level: float) -> Real | None:
+    """Half-width of the band of ln N* at a plan's budget, or ``None`` where no covariance speaks of it."""
+    flop = own_flop(law, point)
+    if law.allocation_uncertainty is not None and isinstance(law.allocation, SensitiveRule):
+        sensitivity = law.allocation.log_params_sensitivity(flop)
+        return law.allocation_uncertainty.log_params_half_width(sensitivity, flop, level)
+    if law.uncertainty is None or not isinstance(law.surface, Sensitive):
+        return None
     params = point.size.counted(law.counts_params)
-    sensitivity = cast("Sensitive", surface).log_params_sensitivity(params, point.tokens)
-    half = uncertainty.log_params_half_width(sensitivity, own_flop(law, point), problem.level)
-    shifted: list[Point | None] = [None, None]
+    sensitivity = law.surface.log_params_sensitivity(params, point.tokens)
+    return law.uncertainty.log_params_half_width(sensitivity, flop, level)
+
+
+def _flop_ends(law: Law, problem: Problem, point: Point, half: Real) -> tuple[tuple[Point | None, Point | None], Ends]:
+    """The plans that reach the ends of the band of the loss asked for, the cheaper first, and their FLOPs."""
+    assert point.loss is not None
+    found = [_plan_for_loss(law, problem, target) for target in (point.loss * exp(half), point.loss * exp(-half))]
+    low, high = (None if plan is None else finite_or_none(plan.train_flop) for plan in found)
+    return (found[0], found[1]), {"train_flop_low": low, "train_flop_high": high}
+
+
+def _plan_for_loss(law: Law, problem: Problem, loss: Real) -> Point | None:
+    """The best plan for a loss, by the law's surface or else by its trend and allocation; ``None`` where none is."""
+    accounting = problem.accounting
+    if law.surface is not None:
+        flop = finite_or_none(least_flop(law, law.surface, accounting, loss))
+        return None if flop is None else surface_optimum(law, law.surface, accounting, flop)
+    if law.trend is None or law.allocation is None:
+        return None
+    own = finite_or_none(law.trend.flop_for_loss(loss))
+    if own is None:
+        return None
+    size = accounting.size(law.allocation.params(own), law.counts_params)
+    tokens = accounting._replace(flop=law.counts_flop).tokens(size, own)
+    return Point(size, tokens, accounting.train_flop(size, tokens), loss, "", on_trend=True)
+
+
+def _split_ends(point: Point, half: Real, shifted: tuple[Point | None, Point | None] | None) -> Ends:
+    """Both sides free: bands of N*, D* and D*/N*; ``shifted`` the plans at the ends of C where the loss was given."""
     ends: Ends = {}
-    if problem.loss is not None:
-        for i, target in enumerate((point.loss * exp(loss_half), point.loss * exp(-loss_half))):
-            flop = finite_or_none(least_flop(law, surface, problem.accounting, target))
-            ends["train_flop_low" if i == 0 else "train_flop_high"] = flop
-            shifted[i] = None if flop is None else surface_optimum(law, surface, problem.accounting, flop)
     read: dict[str, tuple[Callable[[Point], Real], float]] = {
         "params": (lambda p: p.size.total, 1.0),
         "tokens": (lambda p: p.tokens, 1.0),
@@ -88,9 +142,7 @@ def _split_ends(law: Law, problem: Problem, point: Point, loss_half: Real) -> En
     }
     for name, (value_of, times) in read.items():
         value, own = value_of(point), times * half
-        moved = (
-            [0.0, 0.0] if problem.loss is None else [None if p is None else log(value_of(p) / value) for p in shifted]
-        )
+        moved = [0.0, 0.0] if shifted is None else [None if p is None else log(value_of(p) / value) for p in shifted]
         # What rises with compute has its low end at the low end of C, what falls at the high end.
         down, up = moved if moved[0] is None or all_true(moved[0] <= 0) else reversed(moved)
         ends[f"{name}_low"] = None if down is None else value * exp(-sqrt(own * own + down * down))

@@ -83,7 +83,7 @@ def loss_form(law: Law, point: Point) -> list[Notice]:
 
 def no_interval(law: Law) -> list[Notice]:
     """A notice where the law has no bands."""
-    if law.uncertainty is not None:
+    if law.uncertainty is not None or law.allocation_uncertainty is not None:
         return []
     return [Notice("no_interval", f"{law.id}: no covariance is known, so no bands.")]
 

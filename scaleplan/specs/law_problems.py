@@ -182,22 +182,27 @@ def check_problems(document: Document, data: dict[str, Any]) -> list[str]:
 
 
 def band_problems(document: Document, spec: LawSpec) -> list[str]:
-    """The covariance must be of the default surface's constants, square, symmetric and positive definite."""
-    if spec.uncertainty is None:
-        return []
-    problem = _band_problem(spec, spec.uncertainty)
-    return [f"{document.where(('uncertainty',))}: uncertainty{problem}"] if problem else []
+    """A covariance must be of its role's constants, square, symmetric and positive semi-definite."""
+    default = RolesSpec() if spec.default is None else spec.default
+    problems: list[str] = []
+    for block, uncertainty, role, group in (
+        ("uncertainty", spec.uncertainty, "surface or trend", default.surface or default.trend),
+        ("allocation_uncertainty", spec.allocation_uncertainty, "allocation", default.allocation),
+    ):
+        problem = None if uncertainty is None else _band_problem(spec, uncertainty, role, spec.groups.get(group or ""))
+        if problem:
+            problems.append(f"{document.where((block,))}: {block}{problem}")
+    return problems
 
 
-def _band_problem(spec: LawSpec, uncertainty: UncertaintySpec) -> str | None:
+def _band_problem(spec: LawSpec, uncertainty: UncertaintySpec, role: str, group: GroupSpec | None) -> str | None:
     from scaleplan.specs.forms import find_form
 
-    surface = spec.groups.get((spec.default and spec.default.surface) or "")
     names, matrix = tuple(uncertainty.parameters), uncertainty.covariance
     n = len(names)
     try:
         expected = (
-            None if surface is None or surface.form is None else getattr(find_form(surface.form), "covariance_of", None)
+            None if group is None or group.form is None else getattr(find_form(group.form), "covariance_of", None)
         )
     except UsageError:
         return None  # the unknown form is reported with its group
@@ -205,29 +210,39 @@ def _band_problem(spec: LawSpec, uncertainty: UncertaintySpec) -> str | None:
     if spec.fitted is None or spec.fitted.train_flop is None:
         problem = ": needs fitted.train_flop, the range of the runs, to widen bands beyond it"
     elif expected is None:
-        problem = ": needs a default surface whose form takes a covariance, such as additive"
+        such = "power-rule" if role == "allocation" else "additive or compute-trend"
+        problem = f": needs a default {role} whose form takes a covariance, such as {such}"
     elif names != expected:
         problem = f".parameters: must be {', '.join(expected)} in this order (got {', '.join(names)})"
     elif len(matrix) != n or any(len(row) != n for row in matrix):
         problem = f".covariance: must be {n} rows of {n} numbers"
     elif any(abs(matrix[i][j] - matrix[j][i]) > 1e-9 * abs(matrix[i][j]) for i in range(n) for j in range(i)):
         problem = ".covariance: must be symmetric"
-    elif not _positive_definite(matrix):
-        problem = ".covariance: must be positive definite"
+    elif not _semi_definite(matrix):
+        problem = ".covariance: must be positive definite, or short of it only where constants move as one"
     return problem
 
 
-def _positive_definite(matrix: list[list[float]]) -> bool:
-    """Whether Cholesky's factorisation exists."""
+_TIED = 1e-9
+"""Our choice: a constant whose own variance, given the others, is below this share of its whole one moves with them."""
+
+
+def _semi_definite(matrix: list[list[float]]) -> bool:
+    """Whether variances are above zero and Cholesky's factorisation of the correlations exists, to rounding."""
     n = len(matrix)
+    if any(matrix[i][i] <= 0 for i in range(n)):
+        return False
     lower = [[0.0] * n for _ in range(n)]
     for i in range(n):
         for j in range(i + 1):
-            rest = matrix[i][j] - sum(lower[i][k] * lower[j][k] for k in range(j))
+            correlation = matrix[i][j] / (matrix[i][i] * matrix[j][j]) ** 0.5
+            rest = correlation - sum(lower[i][k] * lower[j][k] for k in range(j))
+            if i == j and rest < -_TIED:
+                return False
             if i == j:
-                if rest <= 0:
-                    return False
-                lower[i][i] = rest**0.5
-            else:
+                lower[i][i] = rest**0.5 if rest > _TIED else 0.0
+            elif lower[j][j]:
                 lower[i][j] = rest / lower[j][j]
+            elif abs(rest) > 3 * _TIED**0.5:
+                return False
     return True

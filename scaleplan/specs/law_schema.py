@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from scaleplan.specs.document import Finite, Strict
+from scaleplan.specs.recipe_schema import RecipeSpec
 from scaleplan.specs.records import Kind
 
 Pair = tuple[Finite, Finite]
@@ -105,16 +106,20 @@ class FittedSpec(Strict):
 
 
 class UncertaintySpec(Strict):
-    """Covariance of the constants; ``ln_X`` is the logarithm of the constant X."""
+    """Covariance of the constants of one role; ``ln_X`` is the logarithm of the constant X.
+
+    ``residual_sd`` is that of the logarithm of what the role gives: of the loss, or of N* for an allocation.
+    """
 
     parameters: list[str]
     covariance: list[list[Finite]]
     residual_sd: Annotated[Finite, Field(gt=0)]
     dof: int = Field(ge=1)
     source: Text
-    kappa: Annotated[Finite, Field(ge=1)] | None = None
+    kappa: Annotated[Finite, Field(gt=0)] | None = None
     tau: Annotated[Finite, Field(ge=0)] | None = None
     drift: Annotated[Finite, Field(ge=0)] | None = None
+    starvation: Annotated[Finite, Field(ge=0)] | None = None
 
 
 class CheckSpec(Strict):
@@ -150,6 +155,12 @@ class LawSpec(Strict):
     default: RolesSpec | None = None
     variants: dict[str, RolesSpec] = Field(default_factory=dict)
     published_exponents: ExponentsSpec | None = None
-    uncertainty: UncertaintySpec | None = None
+    uncertainty: UncertaintySpec | None = Field(
+        default=None, description="of the default surface's constants, or where there is no surface of the trend's"
+    )
+    allocation_uncertainty: UncertaintySpec | None = Field(
+        default=None, description="of the default allocation's constants"
+    )
+    recipe: RecipeSpec | None = Field(default=None, description="how the constants were fitted")
     traps: list[Text] = Field(default_factory=list[Text])
     checks: list[CheckSpec] = Field(default_factory=list[CheckSpec])

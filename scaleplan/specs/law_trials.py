@@ -99,8 +99,10 @@ def _rule(rule: AllocationRule) -> str | None:
 
 
 def _trend(trend: LossTrend) -> str | None:
-    loss = trend.loss(_FLOP)
-    return None if _is_sound(loss) else f"its constants give no finite loss at {_FLOP:g} FLOP (got {loss})"
+    loss, dearer = trend.loss(_FLOP), trend.loss(2 * _FLOP)
+    if not _is_sound(loss) or not _is_sound(dearer):
+        return f"its constants give no finite loss at {_FLOP:g} FLOP (got {loss})"
+    return "its constants give a loss that rises with compute; are their signs right?" if dearer > loss else None
 
 
 def _is_sound(value: Any) -> bool:

@@ -138,7 +138,8 @@ def build_law(data: dict[str, Any], variant: str = "") -> Law:
         surface=_role(data, roles, "surface", LossSurface),
         allocation=_role(data, roles, "allocation", AllocationRule),
         trend=_role(data, roles, "trend", LossTrend),
-        uncertainty=_uncertainty(data, variant),
+        uncertainty=_uncertainty(data, "uncertainty", variant),
+        allocation_uncertainty=_uncertainty(data, "allocation_uncertainty", variant),
         published_exponents=exponents_of(roles.get("published_exponents", data.get("published_exponents"))),
         refuses=dict(roles.get("refuses", {})),
         held={name: float(value) for name, value in roles.get("at", {}).items()},
@@ -205,12 +206,12 @@ def fitted_of(raw: dict[str, Any] | None, flop_scale: float = 1.0) -> FittedRang
     return FittedRange(**ranges, source=raw["source"])
 
 
-def _uncertainty(data: dict[str, Any], variant: str) -> Uncertainty | None:
+def _uncertainty(data: dict[str, Any], block: str, variant: str) -> Uncertainty | None:
     """The covariance belongs to the default constants; a variant's own is not known."""
-    raw = data.get("uncertainty")
+    raw = data.get(block)
     if raw is None or variant:
         return None
-    allowances = {key: float(raw[key]) for key in ("kappa", "tau", "drift") if key in raw}
+    allowances = {key: float(raw[key]) for key in ("kappa", "tau", "drift", "starvation") if key in raw}
     return Uncertainty(
         parameters=tuple(raw["parameters"]),
         covariance=tuple(tuple(float(x) for x in row) for row in raw["covariance"]),

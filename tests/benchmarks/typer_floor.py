@@ -84,8 +84,9 @@ def predict(
     params: Text = None,
     tokens: Text = None,
     runs: Text = None,
-    law: Text = None,
+    law: Words = None,
     level: Fraction = 0.95,
+    band: Text = None,
     form: Form = "table",
     get: Text = None,
     output: Text = None,
@@ -209,6 +210,34 @@ def layout(
     cluster: Text = None,
     fill: Text = None,
     top: Text = None,
+    form: Form = "table",
+    get: Text = None,
+    output: Text = None,
+    quiet: Flag = False,
+) -> None:
+    """Print a fixed line."""
+    print(LINE)
+
+
+@app.command()
+def fit(
+    runs: Place = None,
+    out: Text = None,
+    form_name: Text = None,
+    method: Text = None,
+    objective: Text = None,
+    no_prior: Flag = False,
+    compare: Flag = False,
+    bootstrap: Text = None,
+    seed: Text = None,
+    column: Words = None,
+    where: Words = None,
+    any_loss: Flag = False,
+    level: Fraction = 0.95,
+    band: Text = None,
+    workers: Text = None,
+    executor: Text = None,
+    scheduler: Text = None,
     form: Form = "table",
     get: Text = None,
     output: Text = None,

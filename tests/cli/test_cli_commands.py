@@ -12,7 +12,7 @@ import scaleplan
 from scaleplan.cli.app import app
 
 COMMANDS = (
-    "allocate", "compare", "predict", "frontier", "hyper", "cost", "shape", "layout", "laws", "models", "accelerators",
+    "allocate", "compare", "predict", "frontier", "fit", "hyper", "cost", "shape", "layout", "laws", "models", "accelerators",
     "abilities", "init", "check", "schema",
 )  # fmt: skip
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"

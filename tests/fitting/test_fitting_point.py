@@ -30,24 +30,24 @@ def grid(noise=0.0, seed=0, law=TRUTH):
 @pytest.mark.parametrize("form", ["additive", "tied"])
 def test_the_fit_of_a_laws_own_runs_is_the_law(form, objective):
     law = TRUTH if form == "additive" else TRUTH._replace(alpha=0.31, beta=0.31)
-    fit = fit_form(grid(law=law), find_fit_form(form), objective=objective, prior=None)
+    fit = fit_form(grid(law=law), find_fit_form(form), objective=objective)
     assert fit.status == "converged"
     np.testing.assert_allclose(fit.law_form, law, rtol=1e-5)
 
 
 def test_units_do_not_matter():
     runs = grid(0.003)
-    plain = fit_form(runs, find_fit_form("additive"), prior=None)
+    plain = fit_form(runs, find_fit_form("additive"))
     scaled = runs_of(runs.params / 1e9, runs.tokens / 1e9, runs.loss * 2)
-    other = fit_form(scaled, find_fit_form("additive"), prior=None)
+    other = fit_form(scaled, find_fit_form("additive"))
     assert other.theta[3:] == pytest.approx(plain.theta[3:], rel=1e-7)
     assert other.theta[2] - plain.theta[2] == pytest.approx(np.log(2), rel=1e-7)
 
 
 def test_size_and_data_change_places_with_their_constants():
     runs = grid(0.003)
-    plain = fit_form(runs, find_fit_form("additive"), prior=None)
-    turned = fit_form(runs_of(runs.tokens, runs.params, runs.loss), find_fit_form("additive"), prior=None)
+    plain = fit_form(runs, find_fit_form("additive"))
+    turned = fit_form(runs_of(runs.tokens, runs.params, runs.loss), find_fit_form("additive"))
     np.testing.assert_allclose(turned.theta, plain.theta[[1, 0, 2, 4, 3]], rtol=1e-6)
 
 
@@ -66,7 +66,7 @@ def test_a_weight_of_two_is_a_row_that_stands_twice():
     twice = runs.subset(np.concatenate([np.arange(36), np.arange(5)]))
     for objective in (Objective.MSE, Objective.HOFFMANN):
         one, other = (
-            fit_form(each, find_fit_form("additive"), objective=objective, prior=None) for each in (weighted, twice)
+            fit_form(each, find_fit_form("additive"), objective=objective) for each in (weighted, twice)
         )
         np.testing.assert_allclose(one.theta, other.theta, rtol=1e-6)
 
@@ -79,7 +79,7 @@ def residuals_of(theta, runs):
 
 def test_least_squares_is_that_of_scipy():
     runs = grid(0.005, seed=3)
-    fit = fit_form(runs, find_fit_form("additive"), objective=Objective.MSE, prior=None)
+    fit = fit_form(runs, find_fit_form("additive"), objective=Objective.MSE)
     start = [6.0, 6.0, 0.5, 0.33, 0.29]
     found = least_squares(residuals_of, start, args=(runs,), x_scale="jac", xtol=1e-14, ftol=1e-14, gtol=1e-14)
     assert fit.value == pytest.approx(found.cost, rel=1e-10)
@@ -88,7 +88,7 @@ def test_least_squares_is_that_of_scipy():
 
 def test_the_covariance_of_least_squares_is_the_textbooks():
     runs = grid(0.005, seed=3)
-    fit = fit_form(runs, find_fit_form("additive"), objective=Objective.MSE, prior=None)
+    fit = fit_form(runs, find_fit_form("additive"), objective=Objective.MSE)
     found = least_squares(residuals_of, fit.theta, args=(runs,), x_scale="jac", method="lm")
     expected = np.linalg.inv(found.jac.T @ found.jac) * (found.fun @ found.fun) / (36 - 5)
     np.testing.assert_allclose(np.sqrt(np.diag(fit.covariance)), np.sqrt(np.diag(expected)), rtol=2e-3)
@@ -96,7 +96,7 @@ def test_the_covariance_of_least_squares_is_the_textbooks():
 
 def test_no_search_of_scipy_finds_a_lower_huber_objective():
     runs = grid(0.004, seed=8)
-    fit = fit_form(runs, find_fit_form("additive"), objective=Objective.HOFFMANN, prior=None)
+    fit = fit_form(runs, find_fit_form("additive"), objective=Objective.HOFFMANN)
 
     def scaled(theta):
         return 1e6 * float(huber(residuals_of(theta, runs), 1e-3).sum())
@@ -110,7 +110,7 @@ def test_no_search_of_scipy_finds_a_lower_huber_objective():
 
 
 def test_the_default_threshold_is_1_345_robust_deviations():
-    fit = fit_form(grid(0.005, seed=2), find_fit_form("additive"), prior=None)
+    fit = fit_form(grid(0.005, seed=2), find_fit_form("additive"))
     assert fit.delta == pytest.approx(1.345 * 1.4826 * np.median(np.abs(fit.residuals)), rel=0.05)
 
 
@@ -122,20 +122,10 @@ def test_one_bad_run_moves_the_default_fit_less_than_least_squares():
     moved = {}
     for objective in (Objective.HUBER, Objective.MSE):
         clean, bad = (
-            fit_form(each, find_fit_form("additive"), objective=objective, prior=None) for each in (runs, spoiled)
+            fit_form(each, find_fit_form("additive"), objective=objective) for each in (runs, spoiled)
         )
         moved[objective] = abs(np.log(bad.law_form.optimum(1e24).params / clean.law_form.optimum(1e24).params))
     assert moved[Objective.HUBER] < 0.2 * moved[Objective.MSE]
-
-
-def test_the_prior_draws_an_unruly_exponent_in_and_leaves_a_sure_one_alone():
-    form = find_fit_form("additive")
-    few = grid(0.02, seed=6).subset(np.arange(0, 36, 3))
-    plain, drawn = fit_form(few, form, prior=None), fit_form(few, form)
-    assert abs(drawn.theta[4] - 0.35) < abs(plain.theta[4] - 0.35)
-    np.testing.assert_allclose(drawn.plain, plain.theta, rtol=1e-6)
-    sure = grid(1e-5, seed=6)
-    np.testing.assert_allclose(fit_form(sure, form).theta, fit_form(sure, form, prior=None).theta, rtol=1e-3)
 
 
 @pytest.mark.parametrize("form", FIT_FORMS, ids=lambda form: form.name)
@@ -173,7 +163,7 @@ def chinchilla():
 def test_hoffmanns_runs_give_the_known_optimum_from_every_start():
     # Besiroglu et al. 2024 (arXiv 2404.10102): 482.01, 2085.43, 1.8172, 0.3478, 0.3658 after an early stop; the digits
     # below are where five independent searches of the same runs end.
-    fit = fit_form(chinchilla(), find_fit_form("additive"), objective=Objective.HOFFMANN, prior=None)
+    fit = fit_form(chinchilla(), find_fit_form("additive"), objective=Objective.HOFFMANN)
     assert fit.status == "converged"
     assert fit.agree == fit.starts >= 4
     assert fit.value == pytest.approx(1.0182740e-3, rel=3e-7)

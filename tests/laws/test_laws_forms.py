@@ -34,12 +34,21 @@ POINTS: dict[str, dict[str, list[tuple[float, ...]]]] = {
         "log_params_sensitivity": PAIRS,
     },
     "batch-growth": {"growth": [(10.0,), (1.5,)]},
-    "broken-power": {"value": [(1e1,), (3e4,), (1e5,), (2e9,)]},
+    "broken-power": {
+        "value": [(1e1,), (3e4,), (1e5,), (2e9,)],
+        "loss": [(1e1,), (3e4,), (1e5,), (2e9,)],
+        "flop_for_loss": [(2.1,), (0.6,), (0.01,)],
+        "log_loss_sensitivity": [(9e2,), (3e4,), (2e9,)],
+    },
     "chinchilla-shape": {
         "params": [(8.0, 512.0, 2048.0, 64.0, 8.0), (80.0, 8192.0, 32768.0, 128.0, 64.0)],
         "flop_per_sequence": [(8.0, 512.0, 2048.0, 64.0, 8.0), (80.0, 8192.0, 32768.0, 128.0, 64.0)],
     },
-    "compute-trend": {"loss": FLOPS, "flop_for_loss": [(2.1,), (0.6,), (0.5,)]},
+    "compute-trend": {
+        "loss": FLOPS,
+        "flop_for_loss": [(2.1,), (0.6,), (0.5,)],
+        "log_loss_sensitivity": FLOPS,
+    },
     "data-constrained": {
         # Parameters below and above those that the unique tokens call for, with and without repeats.
         "loss": [
@@ -77,6 +86,8 @@ POINTS: dict[str, dict[str, list[tuple[float, ...]]]] = {
         "flop_for_loss": LOSSES,
         "tokens_for_loss": [(1e9, 3.0), (7e10, 2.0), (1e9, 1.0)],
         "params_for_loss": [(1e11, 3.0), (7e12, 2.0), (1e9, 1.0)],
+        "log_loss_sensitivity": PAIRS,
+        "log_params_sensitivity": PAIRS,
     },
     "kaplan-joint-ns": {"loss": [(1e6, 1e3), (1e9, 1e5), (1e12, 1e6)]},
     "kaplan-params": {"loss": SIZES},
@@ -103,7 +114,7 @@ POINTS: dict[str, dict[str, list[tuple[float, ...]]]] = {
     },
     "moe-sparse": {"loss": [(1e9, 2e10, 0.5), (1e12, 2e12, 0.01), (7e9, 1e10, 0.98)]},
     "overtraining": {"loss": [(1e18, 20.0), (1e21, 640.0), (1e24, 0.5)]},
-    "power-rule": {"params": FLOPS, "tokens": FLOPS, "flop_for_params": SIZES},
+    "power-rule": {"params": FLOPS, "tokens": FLOPS, "flop_for_params": SIZES, "log_params_sensitivity": FLOPS},
     "precision": {
         "loss": [(1e8, 1e10, 16.0, 16.0, 16.0), (1e9, 2e10, 4.0, 6.0, 5.0), (7e10, 1e10, 8.0, 8.0, 3.0)],
         "kept": [(16.0, 16.0, 16.0), (4.0, 6.0, 5.0)],

@@ -81,3 +81,16 @@ def test_one_constant_has_its_own_band_without_extrapolation():
     uncertainty, matrix = make()
     expected = stdtrit(235, 0.975) * 1.7 * math.sqrt(matrix[2, 2])
     assert uncertainty.log_constant_half_width("ln_E", 0.95) == pytest.approx(expected, rel=1e-10)
+
+
+def test_the_sampling_band_has_no_allowances():
+    """Inside the range and beyond it alike: t times the delta method's standard error."""
+    uncertainty, matrix = make(kappa=2.5, tau=0.02, drift=0.4)
+    g = (0.3, 0.2, 0.5, -6.0, -7.0)
+    variance = np.array(g) @ matrix @ np.array(g)
+    t = stdtrit(235, 0.95)
+    bare = uncertainty.sampling()
+    for C in (1e20, 1e26):
+        assert bare.log_loss_half_width(g, C, 0.9) == pytest.approx(t * math.sqrt(variance + 0.0077**2), rel=1e-9)
+        assert bare.log_params_half_width(g, C, 0.9) == pytest.approx(t * math.sqrt(variance), rel=1e-9)
+    assert (uncertainty.kappa, uncertainty.tau, uncertainty.drift) == (2.5, 0.02, 0.4)

@@ -1,0 +1,91 @@
+"""``scaleplan fit``: a law from one's own runs."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from scaleplan.cli.options import BandOption, FormatOption, GetOption, LevelOption, OutputOption, QuietOption
+
+
+def fit(
+    runs: Annotated[str, typer.Argument(metavar="RUNS", help="CSV, NDJSON or Parquet: params, tokens, loss; - stdin.")],
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="LAW.yaml", help="The law file to write; other commands take it.")
+    ] = None,
+    form_name: Annotated[
+        Literal["additive", "tied", "kaplan-joint", "compute-only", "repetition", "over-training", "one-break"] | None,
+        typer.Option("--form", help="What the law looks like; additive unless --compare finds a better one."),
+    ] = None,
+    method: Annotated[
+        Literal["parametric", "isoflop", "envelope", "all"],
+        typer.Option("--method", help="Hoffmann's 3, 2, 1."),
+    ] = "parametric",
+    objective: Annotated[
+        Literal["huber", "hoffmann", "mse"],
+        typer.Option("--objective", help="Of ln L: Huber's by the noise, with 1e-3, least squares."),
+    ] = "huber",
+    no_prior: Annotated[bool, typer.Option("--no-prior", help="Leave out the weak prior on the exponents.")] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="Fit every form that the table allows, and rank.")] = False,
+    bootstrap: Annotated[
+        str | None, typer.Option("--bootstrap", metavar="N", help="Resamples of the runs behind the intervals.")
+    ] = None,
+    seed: Annotated[str, typer.Option("--seed", metavar="S", help="Of the resamples.")] = "0",
+    column: Annotated[
+        list[str] | None, typer.Option("--column", metavar="OURS=THEIRS", help="loss=val_loss; repeatable.")
+    ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option("--where", metavar="CONDITION", help="Rows to use: 'flops < 1e21'.")
+    ] = None,
+    any_loss: Annotated[bool, typer.Option("--any-loss", help="Take losses that look like bits or percent.")] = False,
+    level: LevelOption = "0.95",
+    band: BandOption = "forecast",
+    workers: Annotated[str, typer.Option("--workers", metavar="N", help="Processes for the resamples.")] = "1",
+    executor: Annotated[
+        Literal["processes", "dask"], typer.Option("--executor", help="Who does the resamples.")
+    ] = "processes",
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", metavar="ADDRESS", help="Of the Dask cluster, tcp://host:8786.")
+    ] = None,
+    form: FormatOption = "table",
+    get: GetOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Fit a law to your own runs."""
+    from scaleplan.api.fits import fit as fit_law
+    from scaleplan.errors import UsageError
+    from scaleplan.views.fits import fit_table
+    from scaleplan.views.progress import progress_on_stderr
+    from scaleplan.views.write import write
+
+    if (executor == "dask") != (scheduler is not None):
+        raise UsageError("a Dask cluster is --executor dask with --scheduler ADDRESS: give both or neither")
+    columns: dict[str, str] = {}
+    for each in column or []:
+        ours, equals, theirs = each.partition("=")
+        if not (ours and equals and theirs):
+            raise UsageError(f"--column takes OURS=THEIRS, such as loss=val_loss (got {each!r})")
+        if ours in columns:
+            raise UsageError(f"--column names {ours} twice")
+        columns[ours] = theirs
+    with progress_on_stderr("resamples", quiet=quiet) as progress:
+        result = fit_law(
+            runs,
+            out=out,
+            form=form_name,
+            method=method,
+            objective=objective,
+            prior=not no_prior,
+            bootstrap=bootstrap,
+            seed=seed,
+            level=level,
+            band=band,
+            columns=columns,
+            where=where or (),
+            any_loss=any_loss,
+            compare=compare,
+            workers=workers,
+            scheduler=scheduler,
+            progress=progress,
+        )
+    write(fit_table(result), form=form, get=get, output=output, quiet=quiet)
