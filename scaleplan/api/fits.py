@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from scaleplan.errors import UsageError, nearest
+from scaleplan.errors import Notice, UsageError, nearest
 from scaleplan.fitting.fitted_law import DEFAULT, FittedLaw, fit_law
 from scaleplan.fitting.form_comparison import compare_forms
 from scaleplan.fitting.objective import Objective
 from scaleplan.fitting.settings import BANDS, METHODS, Method, Settings
-from scaleplan.fitting.thinning import thinned
+from scaleplan.fitting.thinning import MOST, thinned
 from scaleplan.laws.law import Law
 from scaleplan.specs.law_fit import LawFit
 from scaleplan.specs.law_writing import law_document, law_id_of, law_text, read_back
@@ -93,11 +93,15 @@ def fit(
     name = UNNAMED if path is None else law_id_of(path)
     table = read_runs(runs, columns=named, where=conditions, any_loss=any_loss)
     kept = thinned(table.runs)
+    notices = table.notices
+    if len(kept) < len(table.runs):
+        text = f"{len(table.runs) - len(kept):,} of {len(table.runs):,} rows: of runs with more than {MOST} checkpoints"
+        notices += (Notice("thinned", f"{kept.source}: left out {text} so many, evenly over ln tokens, are used."),)
     compared = compare_forms(kept, settings) if compare else None
     if compared is not None and form is None:
         settings = replace(settings, form=compared.best)
     fitted = fit_law(kept, settings, progress=progress)
-    fitted = replace(fitted, warnings=(*table.notices, *fitted.warnings))
+    fitted = replace(fitted, warnings=(*notices, *fitted.warnings))
     text = law_text(law_document(name, fitted, table, named, conditions), path or "LAW.yaml")
     document, law = read_back(text, path or "the fitted law")
     if path is not None:
@@ -128,7 +132,7 @@ def _optima(law: Law, fitted: FittedLaw) -> tuple[Plan, ...]:
 def _method(word: str) -> Method:
     if word not in METHODS:
         raise UsageError(f"no method {word!r}.{nearest(word, METHODS)} Methods: {', '.join(METHODS)}")
-    return cast("Method", word)
+    return word
 
 
 def _band(word: str) -> str:

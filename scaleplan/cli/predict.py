@@ -4,7 +4,15 @@ from typing import Annotated
 
 import typer
 
-from scaleplan.cli.options import BandOption, FormatOption, GetOption, LawsOption, LevelOption, OutputOption, QuietOption
+from scaleplan.cli.options import (
+    BandOption,
+    FormatOption,
+    GetOption,
+    LawsOption,
+    LevelOption,
+    OutputOption,
+    QuietOption,
+)
 
 
 def predict(

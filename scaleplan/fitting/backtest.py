@@ -23,6 +23,7 @@ import numpy as np
 
 from scaleplan.errors import UsageError
 from scaleplan.fitting.budgets import cheap_to_dear
+from scaleplan.fitting.model import searched
 from scaleplan.laws.student import two_sided_quantile
 from scaleplan.laws.uncertainty import DEFAULT_DRIFT, DEFAULT_KAPPA, DEFAULT_TAU, FULL_TOKENS_PER_PARAM
 
@@ -183,7 +184,7 @@ def allowances_of(tested: BackTest | None, *, forecast: bool) -> Allowances:
 def _split(fit: Fit, budgets: int, test: Runs) -> Split:
     dearest = float(fit.runs.train_flop.max())
     model = fit.form.bind(test)
-    theta = np.linalg.solve(model.to_natural, fit.theta)
+    theta = searched(model, fit.theta)
     jacobian = model.jacobian(theta) @ np.linalg.inv(model.to_natural)
     variance = np.einsum("ni,ij,nj->n", jacobian, fit.covariance, jacobian) + fit.sd**2
     return Split(

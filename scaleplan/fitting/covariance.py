@@ -1,12 +1,14 @@
 """How far the fitted parameters would move with other runs of the same kind.
 
-For Huber's estimator (Huber 1981, sec. 7.6) with m = mean psi' and n runs, k parameters,
+The jackknife in one step: without run i the estimate moves by
 
-    S = s^2 (J' W J)^-1,   s^2 = K^2 sum c psi^2 / (n - k) / m^2,   K = 1 + k/n (1 - m) / m.
+    d_i = (M - M_i)^-1 s_i,    s_i = sum c psi J',    M_i = sum c psi' J'J over its rows,    M = sum M_i
 
-With m = 1 and K = 1 this is the delta method of least squares. Where runs have several rows, the scores of a run's
-rows are added before they are squared (the sandwich by clusters, Liang & Zeger 1986), since the checkpoints of one run
-share its luck.
+and the covariance is the sum of d_i d_i'. For runs of one row and least squares that is MacKinnon & White's HC3 (1985),
+for runs of several CR3 (Bell & McCaffrey 2002), for Huber's loss Huber's sandwich (Huber 1981) with each run's
+leverage taken out. It needs no noise of one size: cheap runs are noisier than dear ones, and runs far from the best
+size often are.
+docs/decisions/0011 has the coverages of what else was tried.
 """
 
 from __future__ import annotations
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+_HELD = 1e-3
+"""Our choice: rows beyond Huber's threshold bend the objective by this share of one within, so that a direction that
+only such rows see has a variance."""
+_MOST_LEVERAGE = 0.9
+"""Our choice: a run that alone decides a direction would move it without bound; it counts at most ten times."""
+
 
 def m_estimator_covariance(
     runs: Runs, jacobian: Floats, residuals: Floats, delta: float, steadying: tuple[Floats, float] | None = None
@@ -38,23 +46,39 @@ def m_estimator_covariance(
         steadying: (k, k) precision of what the form itself adds to the objective, and the variance of its score per
             precision: it counts as measurements.
     """
-    n, k = jacobian.shape
-    weight = runs.weight
-    psi = influence(residuals, delta)
-    inside = np.abs(residuals) <= delta
-    mean = max(float(weight @ inside / weight.sum()), 1 / n)
-    information = (jacobian * weight[:, None]).T @ jacobian
-    precision, worth = (np.zeros((k, k)), 0.0) if steadying is None else steadying
-    bread = _inverse(mean * information + precision)
+    pull = runs.weight * influence(residuals, delta)
+    bend = runs.weight * np.where(np.abs(residuals) <= delta, 1.0, _HELD)
+    precision, worth = (0.0, 0.0) if steadying is None else steadying
+    white = _whitening((jacobian * bend[:, None]).T @ jacobian + precision)
+    rows = jacobian @ white
     if runs.clustered:
-        scores = np.zeros((runs.count, k))
-        np.add.at(scores, runs.run, (weight * psi)[:, None] * jacobian)
-        clusters = runs.count
-        meat = scores.T @ scores * clusters / max(clusters - k, 1) + worth * precision
-        return bread @ meat @ bread
-    correction = 1 + k / n * (1 - mean) / mean
-    scale = correction**2 * float(weight @ (psi * psi)) / max(n - k, 1)
-    return bread @ (scale * information + worth * precision) @ bread
+        steps = _steps_of_runs(runs, rows, pull, bend)
+    else:
+        leverage = np.minimum(bend * np.einsum("ni,ni->n", rows, rows), _MOST_LEVERAGE)
+        steps = rows * (pull / (1 - leverage))[:, None]
+    spread = steps.T @ steps + worth * (white.T @ precision @ white if steadying is not None else 0.0)
+    return white @ spread @ white.T
+
+
+def _steps_of_runs(runs: Runs, rows: Floats, pull: Floats, bend: Floats) -> Floats:
+    """(runs, k): what leaving out each run moves, where M is the unit matrix."""
+    k = rows.shape[1]
+    scores = np.stack([np.bincount(runs.run, pull * rows[:, i]) for i in range(k)], axis=1)
+    own = np.empty((len(scores), k, k))
+    for i in range(k):
+        for j in range(i, k):
+            own[:, i, j] = own[:, j, i] = np.bincount(runs.run, bend * rows[:, i] * rows[:, j])
+    leverage, axes = np.linalg.eigh(own)
+    along = np.einsum("rij,ri->rj", axes, scores) / (1 - np.minimum(leverage, _MOST_LEVERAGE))
+    return np.einsum("rij,rj->ri", axes, along)
+
+
+def _whitening(matrix: Floats) -> Floats:
+    """W with W' M W = 1, from M scaled to a unit diagonal; no column for a direction that M is blind to."""
+    scale = 1 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
+    sizes, axes = np.linalg.eigh(matrix * np.outer(scale, scale))
+    root = np.where(sizes > 1e-14 * sizes[-1], 1 / np.sqrt(np.maximum(sizes, 1e-300)), 0.0)
+    return scale[:, None] * axes * root
 
 
 def posterior_covariance(

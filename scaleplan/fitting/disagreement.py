@@ -42,7 +42,7 @@ def widened(
         return covariance, ()
     dearest = float(fit.runs.train_flop.max())
     best = surface.optimum(dearest)
-    sizes = [best.params, *(rule.params(dearest) for rule in rules)]
+    sizes = np.array([float(best.params), *(float(rule.params(dearest)) for rule in rules)])
     spread = float(np.std(np.log(sizes), ddof=1))
     full = np.array(surface.log_params_sensitivity(best.params, best.tokens), dtype=float)
     g = fit.form.surface_jacobian().T @ full
@@ -53,7 +53,7 @@ def widened(
     out = covariance + (spread / kappa) ** 2 * np.outer(direction, direction) / own**2
     if spread < _SAID:
         return out, ()
-    low, high = min(sizes), max(sizes)
+    low, high = float(sizes.min()), float(sizes.max())
     text = (
         f"{fit.runs.source}: the approaches put N* at {dearest:.3g} FLOP between {low:.3g} and {high:.3g} "
         f"({100 * math.expm1(math.log(high / low)):.0f} % apart); the bands of N* and D* are widened by it."

@@ -16,7 +16,9 @@ from scaleplan.fitting.forms import FIT_FORMS, find_fit_form
 from scaleplan.fitting.isoflop import fit_isoflop
 from scaleplan.fitting.ladder import fit_ladder
 from scaleplan.fitting.point import fit_form
+from scaleplan.fitting.profile import profile_interval
 from scaleplan.fitting.run_diagnostics import run_notices
+from scaleplan.fitting.solution import AT_BOUND
 from scaleplan.laws.student import two_sided_quantile
 
 if TYPE_CHECKING:
@@ -72,6 +74,10 @@ class Approach(NamedTuple):
 
     method: Method
     found: Rule
+
+
+_LOOSE = 1.0
+"""Our choice: where a logarithm has a standard error of one, the delta method's ends are far from the profile's."""
 
 
 class FittedConstant(NamedTuple):
@@ -238,15 +244,25 @@ def _require_usable(fit: Fit) -> None:
 
 def _constants(fit: Fit, covariance: Floats, settings: Settings, kappa: float) -> tuple[FittedConstant, ...]:
     """The constants of the fit; a parameter ``ln_X`` gives X, with ends that X cannot fall below zero by."""
-    wide = two_sided_quantile(settings.level, fit.dof) * (kappa if settings.band == "forecast" else 1.0)
+    times = kappa if settings.band == "forecast" else min(1.0, kappa)
+    wide = two_sided_quantile(settings.level, fit.dof) * times
     out: list[FittedConstant] = []
     errors = covariance.diagonal() ** 0.5
-    for name, value, error in zip(fit.form.parameters, fit.theta.tolist(), errors.tolist(), strict=True):
-        low, high = value - wide * error, value + wide * error
+    profiled = fit.status == AT_BOUND or float(errors.max()) > _LOOSE
+    for place, (name, value, error) in enumerate(
+        zip(fit.form.parameters, fit.theta.tolist(), errors.tolist(), strict=True)
+    ):
+        ends: tuple[float | None, float | None] = (value - wide * error, value + wide * error)
+        if profiled and not settings.resamples and not fit.prior:
+            low, high = profile_interval(fit, lambda theta, i=place: theta[i], settings.level)
+            ends = (
+                None if low is None else value - times * (value - low),
+                None if high is None else value + times * (high - value),
+            )
         if name.startswith("ln_"):
-            out.append(FittedConstant(name[3:], *(_exp(x) for x in (value, low, high))))
+            out.append(FittedConstant(name[3:], math.exp(value), *(None if x is None else _exp(x) for x in ends)))
         else:
-            out.append(FittedConstant(name, value, low, high))
+            out.append(FittedConstant(name, value, *ends))
     return tuple(out)
 
 

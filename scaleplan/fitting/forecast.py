@@ -24,11 +24,12 @@ docs/decisions/0012 has the figures, with what was tried and dropped. ``--no-pri
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scaleplan.fitting.covariance import posterior_covariance
+from scaleplan.fitting.model import searched
 from scaleplan.fitting.newton import Minima, minimise
 from scaleplan.fitting.objective import HUBER_CONSTANT, Objective, Penalty, huber, robust_sd
 from scaleplan.fitting.point import coarse, fit_form, require_runs, status_of
@@ -90,7 +91,7 @@ def fit_forecast(runs: Runs, form: FitForm, *, plain: Fit | None = None) -> Fit:
     if some is not runs:
         model = form.bind(runs)
     weight = _row_weight(runs, scale)
-    theta = np.linalg.solve(model.to_natural, natural)
+    theta = searched(model, natural)
     plain = plain or fit_form(runs, form)
     for _ in range(_ROUNDS):
         residuals = model.residuals(theta[None, :])[0]
@@ -152,7 +153,8 @@ def expected_share(train_flop: float) -> float:
 def penalty_of(to_natural: Floats, prior: tuple[Prior, ...], noise: float) -> Penalty:
     """The penalty that priors make in a model's coordinates, for an objective of residuals of variance ``noise``."""
     rows, targets = prior_rows(to_natural, prior, noise)
-    return Penalty(np.linalg.lstsq(rows, targets, rcond=None)[0], rows.T @ rows)
+    centre: Any = np.linalg.lstsq(rows, targets, rcond=None)[0]
+    return Penalty(centre, rows.T @ rows)
 
 
 def prior_rows(to_natural: Floats, prior: tuple[Prior, ...], noise: float) -> tuple[Floats, Floats]:

@@ -71,7 +71,8 @@ def regime_break(fit: Fit, scale: float) -> str:
     parts: list[str] = []
     for end in (1.0, -1.0):
         along = end * ratio
-        band = np.floor((along - along.min()) * 2)  # half decades from this end
+        # Quarter decades from this end: a law pulled towards far losses lies off the other way right beside them.
+        band = np.floor((along - along.min()) * 4)
         flagged = np.zeros(len(band), dtype=bool)
         taken, sign = np.zeros(len(band), dtype=bool), 0.0
         for number in range(int(band.max()) + 1):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from scaleplan.fitting.objective import Penalty
@@ -19,6 +20,12 @@ class Local(NamedTuple):
     value: Floats
     gradient: Floats
     hessian: Floats
+
+
+def searched(model: Model, natural: Floats) -> Floats:
+    """Natural parameters (k,) in the coordinates that a model is searched in."""
+    theta: Any = np.linalg.solve(model.to_natural, natural)
+    return theta
 
 
 class Model(Protocol):

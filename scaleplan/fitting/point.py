@@ -18,6 +18,7 @@ import numpy as np
 from scaleplan.errors import UsageError
 from scaleplan.fitting.covariance import m_estimator_covariance
 from scaleplan.fitting.general import prior_worth
+from scaleplan.fitting.model import searched
 from scaleplan.fitting.newton import Minima, minimise
 from scaleplan.fitting.objective import HOFFMANN_DELTA, Objective, adaptive_delta, huber, robust_sd
 from scaleplan.fitting.solution import AT_BOUND, CONVERGED, NOT_CONVERGED, SLOPES, Fit
@@ -86,8 +87,7 @@ def fit_form(runs: Runs, form: FitForm, *, objective: Objective = Objective.HUBE
     if some is not runs:
         natural = model.to_natural @ found.minima.theta[best]
         model, best = form.bind(runs), 0
-        theta = np.linalg.solve(model.to_natural, natural)
-        found = _searched(model, runs.weight[None, :], theta[None, :], objective)
+        found = _searched(model, runs.weight[None, :], searched(model, natural)[None, :], objective)
     theta = found.minima.theta[best]
     residuals = model.residuals(theta[None, :])[0]
     natural = model.to_natural @ theta

@@ -36,7 +36,7 @@ exponents of an IsoFLOP grid have twice the standard error of that grid's and mo
 _NARROW_COMPUTE = 1.5
 """Decades: 36 runs over one decade give ln E to 0.014 at 0.3 % noise, over two to 0.008, over four to 0.004."""
 _RUNS_PER_PARAMETER = 5
-"""At 25 runs and 0.3 % noise for five parameters a prior as wide as 0.1 moves no exponent by its error (300 grids)."""
+"""25 runs for five parameters leave 20 degrees of freedom, which give the noise, and so every interval, to a sixth."""
 _REFERENCE = (math.log(482.01), math.log(2085.43), math.log(1.8172), 0.3478, 0.3658)
 """Besiroglu et al. 2024 (arXiv 2404.10102): where a grid is judged before it is fitted."""
 
@@ -124,10 +124,10 @@ def _few_runs(runs: Runs, form: FitForm) -> str:
     enough = _RUNS_PER_PARAMETER * len(form.parameters)
     if runs.count >= enough:
         return ""
-    what = "the prior on the exponents carries weight in the answer" if form.exponents else "the answer is loose"
+    hint = ", or fit --form tied, which has fewer parameters" if form.name in ("additive", "repetition") else ""
     return (
-        f"{runs.count} training runs for the {len(form.parameters)} parameters of the form {form.name}: below {enough} "
-        f"{what}; add runs, or fit a form with fewer parameters (tied)"
+        f"{runs.count} training runs for the {len(form.parameters)} parameters of the form {form.name}, where {enough} "
+        f"tell the noise well: add runs{hint}"
     )
 
 

@@ -40,6 +40,8 @@ class Runs:
     """Of the training runs, by their index; ``None`` where every row is a run of its own."""
     source: str = "runs"
     """What messages call the table: ``runs.csv``."""
+    row_word: str = "row"
+    """What ``row`` counts: rows, or the lines of a text file."""
     corpus: str | None = None
     tokenizer: str | None = None
 
@@ -67,8 +69,8 @@ class Runs:
         return self.count < len(self)
 
     def where(self, row: int) -> str:
-        """``runs.csv, row 7``: the name of a row for messages."""
-        return f"{self.source}, row {int(self.row[row])}"
+        """``runs.csv, line 7``: the name of a row for messages."""
+        return f"{self.source}, {self.row_word} {int(self.row[row])}"
 
     def subset(self, keep: NDArray[np.bool_] | Indices) -> Runs:
         """Some of the rows, their runs numbered anew in the order of their old numbers."""

@@ -55,7 +55,7 @@ class Uncertainty(NamedTuple):
 
     def sampling(self) -> Uncertainty:
         """The same covariance without allowances: what covers the runs' scatter alone, and no extrapolation."""
-        return self._replace(kappa=1.0, tau=0.0, drift=0.0, starvation=0.0)
+        return self._replace(kappa=min(1.0, self.kappa), tau=0.0, drift=0.0, starvation=0.0)
 
     def variance(self, sensitivity: tuple[Real, ...]) -> Real:
         """g' S g, the sampling variance of a quantity whose sensitivity to ``parameters`` is g."""

@@ -20,6 +20,8 @@ from scaleplan.search import argmin, increasing_root
 _LN_LARGEST = math.log(1e40)
 """Upper end of searches over ln N where no budget bounds it; our choice, far beyond any model."""
 
+_RULE, _FITTED_RULE = "published allocation N*(C)", "allocation N*(C) of the law file"
+
 
 class Point(NamedTuple):
     """One run: its size, tokens and FLOPs (in the accounting's convention), its loss, and how it was found."""
@@ -91,7 +93,7 @@ def _cheapest_params(law: Law, surface: LossSurface, accounting: Accounting, los
 
 def rule_optimum(law: Law, rule: AllocationRule, accounting: Accounting, train_flop: Real) -> Point:
     """The published allocation of ``train_flop`` FLOPs, with the loss of the law's trend where it has one."""
-    method = "published allocation N*(C)"
+    method = _RULE if law.file is None else _FITTED_RULE
     flop_of_rule: Real = train_flop
     own = accounting._replace(flop=law.counts_flop)
     if law.counts_flop is accounting.flop:
@@ -139,7 +141,7 @@ def rule_optimum_for_loss(law: Law, rule: AllocationRule, accounting: Accounting
     size = accounting.size(params, law.counts_params)
     tokens = accounting._replace(flop=law.counts_flop).tokens(size, flop_of_rule)
     flop = accounting.train_flop(size, tokens)
-    return Point(size, tokens, flop, loss + 0.0, "published allocation N*(C)", on_trend=True)
+    return Point(size, tokens, flop, loss + 0.0, _RULE if law.file is None else _FITTED_RULE, on_trend=True)
 
 
 def finite_or_none(value: Real) -> Real | None:

@@ -230,6 +230,7 @@ def _runs(read: _Read) -> tuple[Runs, tuple[Notice, ...]]:
         unique_tokens=values.get("unique_tokens"),
         names=names,
         source=read.table.name,
+        row_word=read.table.word,
         corpus=_only(read, "corpus"),
         tokenizer=_only(read, "tokenizer"),
     )
