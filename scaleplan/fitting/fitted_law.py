@@ -15,7 +15,7 @@ from scaleplan.fitting.forecast import fit_forecast
 from scaleplan.fitting.forms import FIT_FORMS, find_fit_form
 from scaleplan.fitting.isoflop import fit_isoflop
 from scaleplan.fitting.ladder import fit_ladder
-from scaleplan.fitting.point import fit_form
+from scaleplan.fitting.point import distinct_runs, fit_form
 from scaleplan.fitting.profile import profile_interval
 from scaleplan.fitting.run_diagnostics import run_notices
 from scaleplan.fitting.solution import AT_BOUND
@@ -125,9 +125,10 @@ def fit_law(runs: Runs, settings: Settings, *, progress: Progress | None = None)
         return _by_rule(runs, settings)
     form = find_fit_form(settings.form)
     notices = run_notices(runs, form)
-    plain = fit_form(runs, form, objective=settings.objective)
     forecast = settings.forecasts(form)
-    fit = fit_forecast(runs, form, plain=plain) if forecast else plain
+    enough = not forecast or distinct_runs(runs) > len(form.parameters)
+    plain = fit_form(runs, form, objective=settings.objective) if enough else None
+    fit = plain if plain is not None and not forecast else fit_forecast(runs, form, plain=plain)
     _require_usable(fit)
     tested = back_test(runs, fitter(form, settings))
     allowances = allowances_of(tested, forecast=forecast)
@@ -148,7 +149,13 @@ def fit_law(runs: Runs, settings: Settings, *, progress: Progress | None = None)
         allowances=allowances,
         back_test=tested,
         constants=_constants(fit, covariance, settings, allowances.kappa),
-        warnings=(*notices, *fit_notices(plain), *prior_notices(fit), *(() if rule is None else rule.notices), *said),
+        warnings=(
+            *notices,
+            *(() if plain is None else fit_notices(plain)),
+            *prior_notices(fit),
+            *(() if rule is None else rule.notices),
+            *said,
+        ),
     )
 
 

@@ -32,7 +32,7 @@ from scaleplan.fitting.covariance import posterior_covariance
 from scaleplan.fitting.model import searched
 from scaleplan.fitting.newton import Minima, minimise
 from scaleplan.fitting.objective import HUBER_CONSTANT, Objective, Penalty, huber, robust_sd
-from scaleplan.fitting.point import coarse, fit_form, require_runs, status_of
+from scaleplan.fitting.point import coarse, distinct_runs, fit_form, require_runs, status_of
 from scaleplan.fitting.solution import Fit, Prior
 from scaleplan.laws.additive import Additive
 from scaleplan.laws.uncertainty import DEFAULT_KAPPA
@@ -69,14 +69,14 @@ def fit_forecast(runs: Runs, form: FitForm, *, plain: Fit | None = None) -> Fit:
     """The fit to forecast by.
 
     Args:
-        runs: at least as many different ones as the form has parameters, and one more.
+        runs: at least as many different ones as the form has parameters.
         form: one that ``has_prior``.
         plain: the plain fit to the same runs, where it is there already.
 
     Raises:
         UsageError: fewer runs than that.
     """
-    require_runs(runs, form)
+    require_runs(runs, form, len(form.parameters))
     scale = row_scale(runs)
     prior = _priors(runs, form)
     some = coarse(runs)
@@ -92,7 +92,8 @@ def fit_forecast(runs: Runs, form: FitForm, *, plain: Fit | None = None) -> Fit:
         model = form.bind(runs)
     weight = _row_weight(runs, scale)
     theta = searched(model, natural)
-    plain = plain or fit_form(runs, form)
+    if plain is None and distinct_runs(runs) > len(form.parameters):
+        plain = fit_form(runs, form)
     for _ in range(_ROUNDS):
         residuals = model.residuals(theta[None, :])[0]
         sd = max(robust_sd(scale * residuals, runs.weight) * _inflation(runs), _LEAST_SD)
@@ -127,7 +128,7 @@ def fit_forecast(runs: Runs, form: FitForm, *, plain: Fit | None = None) -> Fit:
         starts=starts,
         agree=agree,
         steps=int(found.steps[0]),
-        plain=plain.theta,
+        plain=None if plain is None else plain.theta,
     )
 
 
@@ -174,9 +175,9 @@ def _priors(runs: Runs, form: FitForm) -> tuple[Prior, ...]:
     )
 
 
-def _best_size(plain: Fit, natural: Floats) -> tuple[Prior, ...]:
+def _best_size(plain: Fit | None, natural: Floats) -> tuple[Prior, ...]:
     """What the plain fit says of N* at the dearest run, as a measurement made linear at ``natural``."""
-    if not plain.usable:
+    if plain is None or not plain.usable:
         return ()
     flop = float(plain.runs.train_flop.max())
     said, slope = _ln_params_opt(plain.form, plain.theta, flop)

@@ -37,7 +37,8 @@ scale they were read from, Gadre's 0.9 to 1.5 %."""
 _NOISY = 0.03
 """Grids and families of one code base scatter by 0.2 to 2 % around their law, seeds by 0.3 to 0.7 %."""
 _UNEVEN, _UNEVEN_T = 2.0, 4.0
-"""Twice the noise at one end of the other moves intervals by a fifth; t = 4 is one in ten thousand."""
+"""With noise twice as large at one end rows that count alike tell a seventh less (E s^2 E s^-2 = 7 / 6); t = 4 is one
+in ten thousand."""
 
 
 def outliers(fit: Fit, z: Floats, scale: float) -> str:
@@ -53,14 +54,14 @@ def outliers(fit: Fit, z: Floats, scale: float) -> str:
     for place in which[:5].tolist():
         off = math.expm1(-float(fit.residuals[place]))
         weight = min(1.0, fit.delta / abs(float(fit.residuals[place])))
-        parts.append(f"row {int(fit.runs.row[place])} {off:+.2%} (weight {weight:.2g})")
+        parts.append(f"{fit.runs.row_word} {int(fit.runs.row[place])} {off:+.2%} (weight {weight:.2g})")
     more = f" and {len(which) - 5:,} more" if len(which) > 5 else ""
     bits = int(np.sum(np.abs(fit.residuals[which] + _BITS) < 0.1 * _BITS))
     hint = f"; {bits} of them are 1.44 times the law, as losses in bits are" if 2 * bits > len(which) else ""
-    weighs = "the objective weighs all rows alike (mse)" if math.isinf(fit.delta) else "the weight is what Huber left"
+    full = ", which least squares weighs in full" if math.isinf(fit.delta) else ""
     return (
-        f"losses far from the law, beyond {max(_FAR, far):.2g} standard deviations of {scale:.2%}: {', '.join(parts)}"
-        f"{more}{hint}; {weighs}: check these runs, and leave them out with --where if they went wrong"
+        f"losses off the law by more than {max(_FAR, far):.2g} standard deviations of {scale:.2%}{full}: "
+        f"{', '.join(parts)}{more}{hint}; check these runs, and leave them out with --where if they went wrong"
     )
 
 
@@ -118,9 +119,8 @@ def misfit(fit: Fit, bend: Misfit | None, scale: float) -> str:
     if not parts:
         return ""
     return (
-        f"{'; '.join(parts)}: that is not noise, and intervals from noise are too narrow; compare forms with "
-        f"--compare, leave out cheap runs or odd tokens per parameter with --where, and trust the "
-        "back-test over the fit"
+        f"{'; '.join(parts)}, so that intervals from noise alone are too narrow: compare forms with --compare, or "
+        f"leave out cheap runs and odd tokens per parameter with --where"
     )
 
 
@@ -148,8 +148,8 @@ def noisy(scale: float) -> str:
     if scale <= _NOISY:
         return ""
     return (
-        f"losses scatter by {scale:.2%} around the law, more than one family of runs does (0.2 to 2 %): are sweeps, "
-        f"data, tokenisers, units of loss or schedules mixed? fit one family at a time with --where"
+        f"losses scatter by {scale:.2%} around the law, more than one family of runs does (0.2 to 2 %), as where "
+        f"sweeps, data, tokenisers, units of loss or schedules are mixed: fit one family at a time with --where"
     )
 
 
@@ -166,6 +166,5 @@ def heteroscedastic(fit: Fit, z: Floats, scale: float) -> str:
         return ""
     return (
         f"the typical residual {'grows' if trend.t > 0 else 'falls'} from {trend.low:.2%} to {trend.high:.2%} along "
-        f"{what}: the delta method takes noise as even; give a column weight (one over the variance of replicates) or "
-        f"take the bootstrap's intervals"
+        f"{what}: give the table a column weight, one over the variance of replicates, so that noisy runs count less"
     )

@@ -52,19 +52,23 @@ class _Search(NamedTuple):
     minima: Minima
 
 
-def require_runs(runs: Runs, form: FitForm) -> None:
-    """Check that there are more different runs than the form has parameters.
+def require_runs(runs: Runs, form: FitForm, least: int) -> None:
+    """Check that there are enough different runs for a form.
 
     Raises:
-        UsageError: there are not.
+        UsageError: fewer than ``least``.
     """
-    k = len(form.parameters)
-    distinct = len(np.unique(np.stack([runs.params, runs.tokens]), axis=1).T)
-    if distinct <= k:
+    distinct = distinct_runs(runs)
+    if distinct < least:
         raise UsageError(
-            f"{runs.source}: {distinct} different runs (by params and tokens) for the {k} parameters of the form "
-            f"{form.name}: at least {k + 1} are needed; add runs or choose a form with fewer parameters"
+            f"{runs.source}: {distinct} different runs (by params and tokens) for the {len(form.parameters)} "
+            f"parameters of the form {form.name}: at least {least} are needed; add runs or choose a form with fewer"
         )
+
+
+def distinct_runs(runs: Runs) -> int:
+    """How many different pairs of parameters and tokens there are."""
+    return len(np.unique(np.stack([runs.params, runs.tokens]), axis=1).T)
 
 
 def fit_form(runs: Runs, form: FitForm, *, objective: Objective = Objective.HUBER) -> Fit:
@@ -78,7 +82,7 @@ def fit_form(runs: Runs, form: FitForm, *, objective: Objective = Objective.HUBE
     Raises:
         UsageError: fewer runs than that.
     """
-    require_runs(runs, form)
+    require_runs(runs, form, len(form.parameters) + 1)
     some = coarse(runs)
     model = form.bind(some)
     found = _searched(model, some.weight[None, :], model.starts(some.weight), objective)

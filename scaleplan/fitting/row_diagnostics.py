@@ -33,12 +33,13 @@ _REPLICATE_SD = 0.01
 
 
 def rows_named(runs: Runs, which: Selection) -> str:
-    """``row 7``, ``rows 3, 7 and 9`` or ``rows 1, 2, 3, 4, 5 and 12 more``, by their numbers in the source."""
+    """``row 7``, ``rows 3, 7 and 9`` or ``lines 1, 2, 3, 4, 5 and 12 more``, by their numbers in the source."""
+    word = runs.row_word
     numbers = runs.row[which]
     named = [f"{number}" for number in numbers[:_NAMED_ROWS].tolist()]
     if len(numbers) > _NAMED_ROWS:
-        return f"rows {', '.join(named)} and {len(numbers) - _NAMED_ROWS:,} more"
-    return f"row {named[0]}" if len(named) == 1 else f"rows {', '.join(named[:-1])} and {named[-1]}"
+        return f"{word}s {', '.join(named)} and {len(numbers) - _NAMED_ROWS:,} more"
+    return f"{word} {named[0]}" if len(named) == 1 else f"{word}s {', '.join(named[:-1])} and {named[-1]}"
 
 
 def replicate_noise(runs: Runs) -> tuple[float, int] | None:
@@ -91,8 +92,8 @@ def several_losses(runs: Runs) -> str:
     if not several.any():
         return ""
     return (
-        f"{rows_named(runs, several)} give different losses of one run at the same tokens: several validation sets in "
-        f"one table? choose one with --where"
+        f"{rows_named(runs, several)} give different losses of one run at the same tokens, as several validation sets "
+        f"do: choose one with --where"
     )
 
 
@@ -107,8 +108,8 @@ def replicate_spread(runs: Runs) -> str:
     several = np.bincount(group)[group] > 1
     return (
         f"runs alike in parameters and tokens differ by a standard deviation of {sd:.2%} in loss ({dof} degrees of "
-        f"freedom), where seeds differ by 0.3 to 0.7 %: {rows_named(runs, several)}; are learning rates, data or "
-        f"schedules mixed? keep the best of each, or one kind with --where"
+        f"freedom), where seeds differ by 0.3 to 0.7 % ({rows_named(runs, several)}), as where learning rates, data or "
+        f"schedules are mixed: keep the best of each, or one kind with --where"
     )
 
 

@@ -114,9 +114,10 @@ def _ratio_spread_narrow(runs: Runs) -> str:
         return ""
     condition = condition_of(centred_jacobian(find_fit_form("additive"), runs, np.array(_REFERENCE)), runs.weight)
     return (
-        f"tokens per parameter span {span:.2g} decades, less than {_NARROW_RATIO}: what size does and what data does "
-        f"are hard to tell apart (condition number {condition_text(condition)}; about 900 for 6 budgets over two "
-        f"decades with sizes 8 times either side of the best); add runs with more and with fewer tokens per parameter"
+        f"tokens per parameter span {span:.2g} decades, less than {_NARROW_RATIO}, so that what size does and what "
+        f"data does are hard to tell apart (condition number {condition_text(condition)}; a good grid of 36 runs has "
+        f"900): "
+        f"add runs with more and with fewer tokens per parameter"
     )
 
 

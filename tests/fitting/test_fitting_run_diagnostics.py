@@ -106,7 +106,7 @@ def test_a_narrow_spread_of_tokens_per_parameter_is_said_with_its_condition_numb
     assert tokens_per_param_decades(narrow) == pytest.approx(2 * np.log10(1.5**2))
     text = message(narrow, "ratio_spread_narrow")
     assert "span 0.7 decades, less than 1.5" in text
-    assert f"condition number {condition_by_differences(narrow):,.0f};" in text
+    assert f"(condition number {condition_by_differences(narrow):,.0f};" in text
     assert "ratio_spread_narrow" not in codes(grid(span=3))
     assert "ratio_spread_narrow" not in codes(narrow, "compute-only")
 
@@ -118,7 +118,7 @@ def test_runs_along_a_ray_have_an_enormous_condition_number():
 
 
 def test_few_runs():
-    assert "20 training runs for the 5 parameters of the form additive: below 25" in message(
+    assert "20 training runs for the 5 parameters of the form additive, where 25 tell the noise well" in message(
         grid(budgets=5, sizes=4), "few_runs"
     )
     assert "few_runs" not in codes(grid(budgets=5, sizes=5))
@@ -246,5 +246,6 @@ def test_rows_are_named_by_their_numbers_in_the_source():
     runs = replace(grid(), row=np.arange(100, 136))
     assert rows_named(runs, np.array([0])) == "row 100"
     assert rows_named(runs, np.array([0, 2])) == "rows 100 and 102"
+    assert rows_named(replace(runs, row_word="line"), np.array([0, 2])) == "lines 100 and 102"
     assert rows_named(runs, np.arange(5)) == "rows 100, 101, 102, 103 and 104"
     assert rows_named(runs, np.arange(36) >= 0) == "rows 100, 101, 102, 103, 104 and 31 more"

@@ -38,6 +38,7 @@ def modules_after(*args: str, stdin: str = "") -> set[str]:
     [
         ("--help",),
         ("allocate", "--help"),
+        ("fit", "--help"),
         ("allocate", "--flops", "1e24", "--format", "json"),
         ("allocate", "--flops", "1e24", "--format", "csv"),
         ("allocate", "--flops", "1e24", "--get", "params"),
