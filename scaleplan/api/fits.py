@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scaleplan.errors import Notice, UsageError, nearest
+from scaleplan.errors import ConvergenceError, InfeasibleError, InputFileError, Notice, UsageError, nearest
 from scaleplan.fitting.fitted_law import DEFAULT, FittedLaw, fit_law
 from scaleplan.fitting.form_comparison import compare_forms
 from scaleplan.fitting.objective import Objective
@@ -74,6 +75,7 @@ def fit(
     Raises:
         UsageError: an unknown word, too few runs for the form.
         InputFileError: the table cannot be used; every problem with its row.
+        ConvergenceError: what fits best plans nothing, such as a loss that rises with compute.
     """
     settings = Settings(
         form=form or DEFAULT,
@@ -91,6 +93,12 @@ def fit(
     named = dict(columns or {})
     path = None if out is None else os.fspath(out)
     name = UNNAMED if path is None else law_id_of(path)
+    if path is not None and isinstance(runs, (str, os.PathLike)) and _same_file(os.fspath(runs), path):
+        raise UsageError(f"out is the table of runs itself ({path}): the law would replace it; choose another file")
+    if compare and settings.method in ("isoflop", "envelope"):
+        raise UsageError(
+            f"compare ranks the forms of the parametric fit; method {settings.method} has none: leave one out"
+        )
     table = read_runs(runs, columns=named, where=conditions, any_loss=any_loss)
     kept = thinned(table.runs)
     notices = table.notices
@@ -103,7 +111,11 @@ def fit(
     fitted = fit_law(kept, settings, progress=progress)
     fitted = replace(fitted, warnings=(*notices, *fitted.warnings))
     text = law_text(law_document(name, fitted, table, named, conditions), path or "LAW.yaml")
-    document, law = read_back(text, path or "the fitted law")
+    try:
+        document, law = read_back(text, "the fitted law")
+        optima = _optima(law, fitted)
+    except (InputFileError, InfeasibleError) as error:
+        raise ConvergenceError(f"{kept.source}: what was fitted plans nothing: {error.message}") from None
     if path is not None:
         from scaleplan.specs.files import replacing
 
@@ -116,9 +128,13 @@ def fit(
         table=table,
         document=document,
         file=path,
-        optima=_optima(law, fitted),
+        optima=optima,
         compared=compared,
     )
+
+
+def _same_file(one: str, other: str) -> bool:
+    return Path(one).exists() and Path(other).exists() and Path(one).samefile(other)
 
 
 def _optima(law: Law, fitted: FittedLaw) -> tuple[Plan, ...]:

@@ -1,5 +1,6 @@
 """``scaleplan fit``: a law from one's own runs."""
 
+import os
 from typing import Annotated, Literal
 
 import typer
@@ -18,18 +19,20 @@ def fit(
     ] = None,
     method: Annotated[
         Literal["parametric", "isoflop", "envelope", "all"],
-        typer.Option("--method", help="Hoffmann's 3, 2, 1."),
+        typer.Option("--method", help="Hoffmann's approach: 3, 2, 1 or all."),
     ] = "parametric",
     objective: Annotated[
         Literal["huber", "hoffmann", "mse"],
         typer.Option("--objective", help="Of ln L: Huber's by the noise, with 1e-3, least squares."),
     ] = "huber",
-    no_prior: Annotated[bool, typer.Option("--no-prior", help="Leave out the weak prior on the exponents.")] = False,
+    no_prior: Annotated[
+        bool, typer.Option("--no-prior", help="The plain fit, without priors and weights for forecasting.")
+    ] = False,
     compare: Annotated[bool, typer.Option("--compare", help="Fit every form that the table allows, and rank.")] = False,
     bootstrap: Annotated[
         str | None, typer.Option("--bootstrap", metavar="N", help="Resamples of the runs behind the intervals.")
     ] = None,
-    seed: Annotated[str, typer.Option("--seed", metavar="S", help="Of the resamples.")] = "0",
+    seed: Annotated[str, typer.Option("--seed", metavar="S", help="Seed of the resamples.")] = "0",
     column: Annotated[
         list[str] | None, typer.Option("--column", metavar="OURS=THEIRS", help="loss=val_loss; repeatable.")
     ] = None,
@@ -41,10 +44,11 @@ def fit(
     band: BandOption = "forecast",
     workers: Annotated[str, typer.Option("--workers", metavar="N", help="Processes for the resamples.")] = "1",
     executor: Annotated[
-        Literal["processes", "dask"], typer.Option("--executor", help="Who does the resamples.")
+        Literal["processes", "dask"], typer.Option("--executor", help="Who computes the resamples.")
     ] = "processes",
     scheduler: Annotated[
-        str | None, typer.Option("--scheduler", metavar="ADDRESS", help="Of the Dask cluster, tcp://host:8786.")
+        str | None,
+        typer.Option("--scheduler", metavar="ADDRESS", help="Address of a running Dask scheduler: tcp://host:8786."),
     ] = None,
     form: FormatOption = "table",
     get: GetOption = None,
@@ -60,6 +64,8 @@ def fit(
 
     if (executor == "dask") != (scheduler is not None):
         raise UsageError("a Dask cluster is --executor dask with --scheduler ADDRESS: give both or neither")
+    if out is not None and output is not None and os.path.realpath(out) == os.path.realpath(output):
+        raise UsageError(f"--out and -o both name {out}: the law file and the printed result are two files")
     columns: dict[str, str] = {}
     for each in column or []:
         ours, equals, theirs = each.partition("=")

@@ -24,6 +24,7 @@ import numpy as np
 from scaleplan.errors import UsageError
 from scaleplan.fitting.budgets import cheap_to_dear
 from scaleplan.fitting.model import searched
+from scaleplan.fitting.thinning import thinned
 from scaleplan.laws.student import two_sided_quantile
 from scaleplan.laws.uncertainty import DEFAULT_DRIFT, DEFAULT_KAPPA, DEFAULT_TAU, FULL_TOKENS_PER_PARAM
 
@@ -41,8 +42,8 @@ LEAST_GROUPS = 4
 """Our choice: with three budgets the back-test would rest on one fit of two."""
 _LEAST_FITTED = 2
 """Within one budget size and data change places: nothing tells the two exponents apart."""
-_MOST_RUNS = 2000
-"""Our choice: an even choice of so many runs tells the errors of a forecast to a few per cent of themselves."""
+_MOST_RUNS, _MOST_ROWS = 2000, 10_000
+"""Our choice: an even choice of so many runs and rows tells a forecast's errors to a few per cent of themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -209,10 +210,11 @@ def _last_rows(runs: Runs) -> Runs:
 
 
 def _evenly(runs: Runs) -> Runs:
-    """Every run, or an even choice of them along compute where there are very many."""
-    if runs.count <= _MOST_RUNS:
+    """Every row, or where there are very many an even choice of runs along compute and of each run's checkpoints."""
+    if len(runs) <= _MOST_ROWS:
         return runs
     last = _last_rows(runs)
     order = np.argsort(last.train_flop, kind="stable")
-    chosen = last.run[order[np.linspace(0, len(order) - 1, _MOST_RUNS).astype(np.int64)]]
-    return runs.subset(np.isin(runs.run, chosen))
+    chosen = last.run[order[np.linspace(0, len(order) - 1, min(_MOST_RUNS, runs.count)).astype(np.int64)]]
+    kept = runs.subset(np.isin(runs.run, chosen))
+    return thinned(kept, max(_MOST_ROWS // kept.count, 2))

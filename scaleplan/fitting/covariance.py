@@ -33,6 +33,10 @@ _MOST_LEVERAGE = 0.9
 """Our choice: a run that alone decides a direction would move it without bound; it counts at most ten times."""
 
 
+_UNKNOWN = 1e4
+"""Our choice: the variance of what no run sees; its exponents and logarithms then have standard errors of a hundred."""
+
+
 def m_estimator_covariance(
     runs: Runs, jacobian: Floats, residuals: Floats, delta: float, steadying: tuple[Floats, float] | None = None
 ) -> Floats:
@@ -49,7 +53,7 @@ def m_estimator_covariance(
     pull = runs.weight * influence(residuals, delta)
     bend = runs.weight * np.where(np.abs(residuals) <= delta, 1.0, _HELD)
     precision, worth = (0.0, 0.0) if steadying is None else steadying
-    white = _whitening((jacobian * bend[:, None]).T @ jacobian + precision)
+    white, blind = _whitening((jacobian * bend[:, None]).T @ jacobian + precision)
     rows = jacobian @ white
     if runs.clustered:
         steps = _steps_of_runs(runs, rows, pull, bend)
@@ -57,7 +61,7 @@ def m_estimator_covariance(
         leverage = np.minimum(bend * np.einsum("ni,ni->n", rows, rows), _MOST_LEVERAGE)
         steps = rows * (pull / (1 - leverage))[:, None]
     spread = steps.T @ steps + worth * (white.T @ precision @ white if steadying is not None else 0.0)
-    return white @ spread @ white.T
+    return white @ spread @ white.T + _UNKNOWN * blind @ blind.T
 
 
 def _steps_of_runs(runs: Runs, rows: Floats, pull: Floats, bend: Floats) -> Floats:
@@ -73,12 +77,13 @@ def _steps_of_runs(runs: Runs, rows: Floats, pull: Floats, bend: Floats) -> Floa
     return np.einsum("rij,rj->ri", axes, along)
 
 
-def _whitening(matrix: Floats) -> Floats:
-    """W with W' M W = 1, from M scaled to a unit diagonal; no column for a direction that M is blind to."""
+def _whitening(matrix: Floats) -> tuple[Floats, Floats]:
+    """W with W' M W = 1, from M scaled to a unit diagonal; and the directions that M is blind to, left out of W."""
     scale = 1 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
     sizes, axes = np.linalg.eigh(matrix * np.outer(scale, scale))
-    root = np.where(sizes > 1e-14 * sizes[-1], 1 / np.sqrt(np.maximum(sizes, 1e-300)), 0.0)
-    return scale[:, None] * axes * root
+    seen = sizes > 1e-14 * sizes[-1]
+    root = np.where(seen, 1 / np.sqrt(np.maximum(sizes, 1e-300)), 0.0)
+    return scale[:, None] * axes * root, axes[:, ~seen]
 
 
 def posterior_covariance(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scaleplan.errors import Notice
+from scaleplan.laws.additive import Additive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,8 @@ def widened(
 ) -> tuple[Floats, tuple[Notice, ...]]:
     """The covariance with the disagreement in it, and a notice where it is large; of a law of compute alone its own."""
     surface: Any = fit.law_form
+    if fit.form.needs_unique_tokens:  # what plans is its part at a single epoch
+        surface = Additive(surface.E, surface.A, surface.B, surface.alpha, surface.beta)
     surface = surface.at() if hasattr(surface, "at") else surface
     if fit.form.compute_only or not hasattr(surface, "log_params_sensitivity"):
         return covariance, ()

@@ -92,12 +92,11 @@ class _Best(NamedTuple):
     curve: Indices
 
 
-def fit_envelope(runs: Runs, *, annealed: bool = False) -> Envelope:
+def fit_envelope(runs: Runs) -> Envelope:
     """Approach 1 on runs with checkpoints.
 
     Args:
         runs: several rows a run.
-        annealed: whether every row was measured after its own decay of the learning rate.
 
     Raises:
         UsageError: no checkpoints, a run of two sizes, or fewer than two sizes on the part of the envelope that counts.
@@ -133,7 +132,7 @@ def fit_envelope(runs: Runs, *, annealed: bool = False) -> Envelope:
         covariance=_jackknife(curves, best),
         dof=max(len(places) - 2, 1),
         trend=_trend(runs, flop, params, loss),
-        notices=_notices(runs, share, annealed=annealed),
+        notices=_notices(runs, share),
     )
 
 
@@ -242,16 +241,8 @@ def _trend(runs: Runs, flop: Floats, params: Floats, loss: Floats) -> Fit | None
     return fit_form(minima, find_fit_form("compute-only"))
 
 
-def _notices(runs: Runs, share: float, *, annealed: bool) -> tuple[Notice, ...]:
+def _notices(runs: Runs, share: float) -> tuple[Notice, ...]:
     found: list[Notice] = []
-    if not annealed:
-        found.append(
-            Notice(
-                "unannealed_checkpoints",
-                f"{runs.source}: checkpoints before the end of a run are losses before the decay of its learning rate, "
-                "unless that was constant or each was decayed on a branch: the envelope compares unfinished runs.",
-            )
-        )
     alone = np.flatnonzero(np.bincount(runs.run) == 1)
     if len(alone):
         rows = ", ".join(str(int(runs.row[np.flatnonzero(runs.run == run)[0]])) for run in alone[:5])

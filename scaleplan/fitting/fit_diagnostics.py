@@ -92,7 +92,7 @@ def fit_notices(fit: Fit) -> tuple[Notice, ...]:
         ("not_converged", _not_converged(fit)),
         ("starts_disagree", _starts_disagree(fit)),
         ("at_bound", _at_bound(fit)),
-        ("E_unidentified", _e_unidentified(fit)),
+        ("e_unidentified", _e_unidentified(fit)),
         ("exponent_unidentified", _exponent_unidentified(fit)),
         ("constant_unidentified", _constant_unidentified(fit)),
         ("ill_conditioned", _ill_conditioned(thin, jacobian)),
@@ -222,10 +222,11 @@ def _exponent_unidentified(fit: Fit) -> str:
     if not open_ones:
         return ""
     leans = ", and a forecast leans on its priors there" if fit.form.exponents else ""
-    hint = "" if fit.form.name == "tied" else ", or fit --form tied"
+    what = "compute" if fit.form.compute_only else "sizes and of tokens"
+    hint = ", or fit --form tied" if len(_EXPONENTS.intersection(fit.form.parameters)) > 1 else ""
     return (
         f"the runs do not determine {' and '.join(open_ones)} by the plain fit{leans}: add runs over a wider range "
-        f"of sizes and of tokens{hint}"
+        f"of {what}{hint}"
     )
 
 
@@ -269,6 +270,6 @@ def _prior_moved(fit: Fit) -> str:
     ]
     return (
         f"priors and weights for forecasting moved {', '.join(parts)} and the loss at ten times the dearest compute by "
-        f"{math.expm1(off):+.1%} ({loss.errors:.1f} standard errors): dearer runs would tell which is right, and --no-prior gives the "
-        f"plain fit"
+        f"{math.expm1(off):+.1%} ({loss.errors:.1f} standard errors): dearer runs would tell which is right, and "
+        f"--no-prior gives the plain fit"
     )

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from scaleplan.errors import ConvergenceError, Notice, UsageError
-from scaleplan.fitting.backtest import Allowances, BackTest, allowances_of, back_test
+from scaleplan.fitting.backtest import PLAIN, Allowances, BackTest, allowances_of, back_test
 from scaleplan.fitting.disagreement import widened
 from scaleplan.fitting.envelope import fit_envelope
-from scaleplan.fitting.fit_diagnostics import fit_notices, prior_notices
+from scaleplan.fitting.fit_diagnostics import PriorShift, fit_notices, prior_notices, prior_shift
 from scaleplan.fitting.forecast import fit_forecast
 from scaleplan.fitting.forms import FIT_FORMS, find_fit_form
 from scaleplan.fitting.isoflop import fit_isoflop
 from scaleplan.fitting.ladder import fit_ladder
-from scaleplan.fitting.point import distinct_runs, fit_form
+from scaleplan.fitting.objective import Objective
+from scaleplan.fitting.point import fit_form, has_distinct
 from scaleplan.fitting.profile import profile_interval
+from scaleplan.fitting.row_diagnostics import replicate_noise
 from scaleplan.fitting.run_diagnostics import run_notices
 from scaleplan.fitting.solution import AT_BOUND
-from scaleplan.laws.student import two_sided_quantile
+from scaleplan.laws.student import two_sided_coverage, two_sided_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +80,8 @@ class Approach(NamedTuple):
 
 _LOOSE = 1.0
 """Our choice: where a logarithm has a standard error of one, the delta method's ends are far from the profile's."""
+_SURE = 1 - 1e-12
+"""Our choice: the highest level of a profile; quantiles beyond it are lost to rounding."""
 
 
 class FittedConstant(NamedTuple):
@@ -109,6 +113,21 @@ class FittedLaw:
     back_test: BackTest | None
     constants: tuple[FittedConstant, ...]
     warnings: tuple[Notice, ...]
+    params_exponent: FittedConstant | None = None
+    """a in N* ~ C^a of a surface, by the delta method."""
+    shift: PriorShift | None = None
+    """How far the fit for forecasting is from the plain one."""
+    replicates: tuple[float, int] | None = None
+    """Standard deviation of ln L between runs of equal parameters and tokens, and its degrees of freedom."""
+
+    @property
+    def intervals_by(self) -> str:
+        """Where the intervals of the constants come from."""
+        if self.covariance_by == "bootstrap":
+            return f"bootstrap of {self.settings.resamples:,} resamples, seed {self.settings.seed}"
+        return (
+            "profile likelihood" if self.fit is not None and needs_profile(self.fit, self.settings) else "delta method"
+        )
 
     def __repr__(self) -> str:
         return f"FittedLaw({self.fit!r})"
@@ -126,10 +145,10 @@ def fit_law(runs: Runs, settings: Settings, *, progress: Progress | None = None)
     form = find_fit_form(settings.form)
     notices = run_notices(runs, form)
     forecast = settings.forecasts(form)
-    enough = not forecast or distinct_runs(runs) > len(form.parameters)
+    enough = not forecast or has_distinct(runs, len(form.parameters) + 1)
     plain = fit_form(runs, form, objective=settings.objective) if enough else None
     fit = plain if plain is not None and not forecast else fit_forecast(runs, form, plain=plain)
-    _require_usable(fit)
+    _require_usable(fit, settings)
     tested = back_test(runs, fitter(form, settings))
     allowances = allowances_of(tested, forecast=forecast)
     covariance, by = _covariance(fit, settings, progress)
@@ -156,13 +175,16 @@ def fit_law(runs: Runs, settings: Settings, *, progress: Progress | None = None)
             *(() if rule is None else rule.notices),
             *said,
         ),
+        params_exponent=_params_exponent(fit, covariance, settings, allowances.kappa),
+        shift=prior_shift(fit),
+        replicates=replicate_noise(runs),
     )
 
 
 def _by_rule(runs: Runs, settings: Settings) -> FittedLaw:
     """Hoffmann's approach 2 or 1 alone: an allocation, and the loss along it."""
     found = _approach(runs, settings.method, _exponents(runs, settings))
-    allowances = allowances_of(None, forecast=False)
+    allowances = PLAIN._replace(source="default allowances, approaches 1 and 2 are not back-tested")
     fit = found.trend
     constants: tuple[FittedConstant, ...] = ()
     if fit is not None:
@@ -178,7 +200,7 @@ def _by_rule(runs: Runs, settings: Settings) -> FittedLaw:
         allowances=allowances,
         back_test=None,
         constants=constants,
-        warnings=found.notices,
+        warnings=(*run_notices(runs, find_fit_form("compute-only")), *found.notices),
     )
 
 
@@ -216,7 +238,7 @@ def _approaches(runs: Runs, fit: Fit) -> tuple[tuple[Approach, ...], tuple[Notic
         try:
             found.append(Approach(method, _approach(runs, method, exponents)))
         except UsageError as error:
-            notices.append(Notice("approach_left_out", f"--method {method} is left out: {error.message}."))
+            notices.append(Notice("approach_left_out", f"approach {method} is left out: {error.message}."))
         else:
             notices += found[-1].found.notices
     return tuple(found), tuple(notices)
@@ -238,11 +260,14 @@ def _covariance(fit: Fit, settings: Settings, progress: Progress | None) -> tupl
     return drawn.covariance(), "bootstrap"
 
 
-def _require_usable(fit: Fit) -> None:
+def _require_usable(fit: Fit, settings: Settings) -> None:
     if fit.usable:
         return
     shown = ", ".join(f"{name} = {value:.4g}" for name, value in fit.values().items())
-    hint = "leave --no-prior out, " if not fit.prior and fit.form.exponents else ""
+    hint = ""
+    if replace(settings, prior=True, objective=Objective.HUBER).forecasts(fit.form):
+        hint = "" if settings.prior else "leave --no-prior out, "
+        hint += "" if settings.objective is Objective.HUBER else "leave --objective out, "
     raise ConvergenceError(
         f"{fit.runs.source}: the form {fit.form.name} fits best where loss does not fall with size or data ({shown}), "
         f"which plans nothing; {hint}add runs of other sizes and tokens, or try another --form"
@@ -251,21 +276,18 @@ def _require_usable(fit: Fit) -> None:
 
 def _constants(fit: Fit, covariance: Floats, settings: Settings, kappa: float) -> tuple[FittedConstant, ...]:
     """The constants of the fit; a parameter ``ln_X`` gives X, with ends that X cannot fall below zero by."""
-    times = kappa if settings.band == "forecast" else min(1.0, kappa)
-    wide = two_sided_quantile(settings.level, fit.dof) * times
+    wide = two_sided_quantile(settings.level, fit.dof) * _times(settings, kappa)
     out: list[FittedConstant] = []
     errors = covariance.diagonal() ** 0.5
-    profiled = fit.status == AT_BOUND or float(errors.max()) > _LOOSE
+    profiled = needs_profile(fit, settings)
+    # The profile is followed further, not stretched: from an E that fell to nothing it would go beyond any loss.
+    level = min(two_sided_coverage(wide, fit.dof), _SURE)
     for place, (name, value, error) in enumerate(
         zip(fit.form.parameters, fit.theta.tolist(), errors.tolist(), strict=True)
     ):
         ends: tuple[float | None, float | None] = (value - wide * error, value + wide * error)
-        if profiled and not settings.resamples and not fit.prior:
-            low, high = profile_interval(fit, lambda theta, i=place: theta[i], settings.level)
-            ends = (
-                None if low is None else value - times * (value - low),
-                None if high is None else value + times * (high - value),
-            )
+        if profiled:
+            ends = profile_interval(fit, lambda theta, i=place: theta[i], level)
         if name.startswith("ln_"):
             out.append(FittedConstant(name[3:], math.exp(value), *(None if x is None else _exp(x) for x in ends)))
         else:
@@ -273,5 +295,31 @@ def _constants(fit: Fit, covariance: Floats, settings: Settings, kappa: float) -
     return tuple(out)
 
 
-def _exp(x: float) -> float:
-    return math.exp(x) if x < 700 else math.inf
+def _params_exponent(fit: Fit, covariance: Floats, settings: Settings, kappa: float) -> FittedConstant | None:
+    """beta / (alpha + beta), where the form has both; of tied exponents it is a half, whatever the runs say."""
+    values = fit.values()
+    if "alpha" not in values or "beta" not in values:
+        return None
+    total = values["alpha"] + values["beta"]
+    slope = [{"alpha": -values["beta"], "beta": values["alpha"]}.get(name, 0.0) / total**2 for name in values]
+    error = math.sqrt(sum(x * y * float(covariance[i, j]) for i, x in enumerate(slope) for j, y in enumerate(slope)))
+    half = two_sided_quantile(settings.level, fit.dof) * _times(settings, kappa) * error
+    a = values["beta"] / total
+    return FittedConstant("a", a, a - half, a + half)
+
+
+def _times(settings: Settings, kappa: float) -> float:
+    """What standard errors are multiplied by: kappa, of which the sampling band takes no more than one."""
+    return kappa if settings.band == "forecast" else min(1.0, kappa)
+
+
+def needs_profile(fit: Fit, settings: Settings) -> bool:
+    """Whether the delta method's ends of the constants do not hold: a bound is near, and nothing else steadies them."""
+    if settings.resamples or fit.prior or fit.form.steadying(fit.runs):
+        return False
+    return fit.status == AT_BOUND or float(fit.standard_errors().max()) > _LOOSE
+
+
+def _exp(x: float) -> float | None:
+    """The end of X by that of ln X; none where it is beyond any number."""
+    return math.exp(x) if x < 700 else None

@@ -32,7 +32,7 @@ from scaleplan.fitting.covariance import posterior_covariance
 from scaleplan.fitting.model import searched
 from scaleplan.fitting.newton import Minima, minimise
 from scaleplan.fitting.objective import HUBER_CONSTANT, Objective, Penalty, huber, robust_sd
-from scaleplan.fitting.point import coarse, distinct_runs, fit_form, require_runs, status_of
+from scaleplan.fitting.point import coarse, fit_form, has_distinct, require_runs, status_of
 from scaleplan.fitting.solution import Fit, Prior
 from scaleplan.laws.additive import Additive
 from scaleplan.laws.uncertainty import DEFAULT_KAPPA
@@ -51,6 +51,8 @@ _E_SHARE, _E_CEILING, _E_SD = 0.65, 0.95, 0.075
 _REDUCIBLE, _REDUCIBLE_SLOPE, _REDUCIBLE_FLOP = 0.2686, 0.178, 1e21
 _LOSS_POWER, _FLOP_POWER, _RATIO_POWER, _FULL_RATIO = 6.0, 0.25, 0.5, 5.0
 _FIRST_SD, _LEAST_SD = 0.02, 0.006
+_NO_SLOPE = 1e-3
+"""Our choice: with a smaller exponent, N* of the plain fit is wherever rounding puts it."""
 _FLOOR_SD = 0.004
 """Added to the noise of a forecast in quadrature: what the form misses even inside the range."""
 _PLAIN_KAPPA, _LEAST_SIZE_SD = DEFAULT_KAPPA, 0.1
@@ -92,7 +94,7 @@ def fit_forecast(runs: Runs, form: FitForm, *, plain: Fit | None = None) -> Fit:
         model = form.bind(runs)
     weight = _row_weight(runs, scale)
     theta = searched(model, natural)
-    if plain is None and distinct_runs(runs) > len(form.parameters):
+    if plain is None and has_distinct(runs, len(form.parameters) + 1):
         plain = fit_form(runs, form)
     for _ in range(_ROUNDS):
         residuals = model.residuals(theta[None, :])[0]
@@ -177,7 +179,7 @@ def _priors(runs: Runs, form: FitForm) -> tuple[Prior, ...]:
 
 def _best_size(plain: Fit | None, natural: Floats) -> tuple[Prior, ...]:
     """What the plain fit says of N* at the dearest run, as a measurement made linear at ``natural``."""
-    if plain is None or not plain.usable:
+    if plain is None or not plain.usable or min(plain.values()[name] for name in plain.form.exponents) < _NO_SLOPE:
         return ()
     flop = float(plain.runs.train_flop.max())
     said, slope = _ln_params_opt(plain.form, plain.theta, flop)

@@ -39,6 +39,8 @@ _RUNS_PER_PARAMETER = 5
 """25 runs for five parameters leave 20 degrees of freedom, which give the noise, and so every interval, to a sixth."""
 _REFERENCE = (math.log(482.01), math.log(2085.43), math.log(1.8172), 0.3478, 0.3658)
 """Besiroglu et al. 2024 (arXiv 2404.10102): where a grid is judged before it is fitted."""
+_LEAST_FLOP = 1e13
+"""Our choice: a million parameters on two million tokens; no run that a law is fitted to is smaller."""
 
 
 def run_notices(runs: Runs, form: FitForm | None = None) -> tuple[Notice, ...]:
@@ -54,6 +56,7 @@ def run_notices(runs: Runs, form: FitForm | None = None) -> tuple[Notice, ...]:
     form = find_fit_form("additive") if form is None else form
     _require_spread(runs, form)
     found = (
+        ("odd_units", _odd_units(runs)),
         ("few_sizes", "" if form.compute_only else _few_sizes(runs)),
         ("ratio_spread_narrow", "" if form.compute_only else _ratio_spread_narrow(runs)),
         ("few_runs", _few_runs(runs, form)),
@@ -94,6 +97,17 @@ def _require_spread(runs: Runs, form: FitForm) -> None:
                 f"{runs.source}: every run has {units.count(float(values[0]))} {what}: the exponent of {what} "
                 f"({exponent}) cannot be known from one value; add runs of other {what}, {advice}"
             )
+
+
+def _odd_units(runs: Runs) -> str:
+    dearest = int(np.argmax(runs.train_flop))
+    flop, params = float(runs.train_flop[dearest]), float(runs.params[dearest])
+    if flop >= _LEAST_FLOP:
+        return ""
+    return (
+        f"the dearest run has {units.count(params)} parameters and {units.flop(flop)} FLOP: are params in millions or "
+        "tokens in billions? write whole numbers, or 70M and 1.4T"
+    )
 
 
 def _few_sizes(runs: Runs) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Method = Literal["parametric", "isoflop", "envelope", "all"]
 METHODS: tuple[Method, ...] = ("parametric", "isoflop", "envelope", "all")
+_DEFAULT_FORM = "additive"
 BANDS = ("forecast", "sampling")
 DEFAULT_BOOTSTRAP = 1000
 """Our choice, where the objective leaves no other interval: percentiles of 95 % move by a tenth of their width."""
@@ -43,6 +44,18 @@ class Settings:
     scheduler: str | None = None
 
     def __post_init__(self) -> None:
+        if self.method in ("isoflop", "envelope"):
+            asked = {
+                "form": self.form != _DEFAULT_FORM,
+                "objective": self.objective is not Objective.HUBER,
+                "bootstrap": bool(self.bootstrap),
+            }
+            given = [name for name, is_given in asked.items() if is_given]
+            if given:
+                raise UsageError(
+                    f"method {self.method} finds N*(C) and its loss by itself; {' and '.join(given)} belong to "
+                    "the parametric fit: leave them out, or take method parametric or all"
+                )
         if self.workers < 1:
             raise UsageError(f"workers must be at least 1 (got {self.workers})")
         if self.bootstrap is not None and self.bootstrap and self.bootstrap < _LEAST_BOOTSTRAP:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import datetime
 import math
 import re
+import shlex
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ import numpy as np
 
 from scaleplan.errors import UsageError
 from scaleplan.specs import presets
+from scaleplan.specs.files import shown
 from scaleplan.version import __version__
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ def law_id_of(path: str) -> str:
     stem = Path(path).name.split(".", 1)[0]
     name = re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).strip("-._")
     if not name:
-        raise UsageError(f"--out {path}: the law takes its name from the file's, which has no letters or digits")
+        raise UsageError(f"--out {shown(path)}: the law takes its name from the file's, which has none of a-z and 0-9")
     if presets.is_shipped("laws", name):
         raise UsageError(f"--out {path}: {name} is a shipped law's name; choose another file name")
     return name
@@ -50,7 +53,8 @@ def law_id_of(path: str) -> str:
 
 def law_text(document: dict[str, Any], path: str) -> str:
     """The text of the law file that will stand at ``path``."""
-    return _HEADER.format(version=__version__, path=path) + _yaml(document)
+    word = path if presets.looks_like_path(path) else f"./{path}"
+    return _HEADER.format(version=__version__, path=shlex.quote(shown(word))) + _yaml(document)
 
 
 def read_back(text: str, name: str) -> tuple[dict[str, Any], Law]:
@@ -88,8 +92,8 @@ def law_document(
             "tokens": "training tokens",
             "loss": {
                 "unit": "nats/token",
-                "corpus": runs.corpus or f"that of {Path(runs.source).name}",
-                "tokenizer": runs.tokenizer or f"that of {Path(runs.source).name}",
+                "corpus": runs.corpus or f"own runs ({Path(runs.source).name})",
+                "tokenizer": runs.tokenizer or "that of the runs",
             },
         },
         "fitted": {
@@ -118,7 +122,7 @@ def _groups(fitted: FittedLaw, source: str) -> tuple[dict[str, Any], dict[str, A
     if fit is not None and fit.form.needs_unique_tokens:
         # Plans are for data that is not repeated; the law of repeated data stands beside it with the same constants.
         groups[_REPEATED] = groups[_FIT]
-        kept = {symbol: groups[_FIT]["constants"][symbol] for symbol in ("E", "A", "B", "alpha", "beta")}
+        kept = {symbol: deepcopy(groups[_FIT]["constants"][symbol]) for symbol in ("E", "A", "B", "alpha", "beta")}
         groups[_FIT] = {"form": "additive", "source": f"fit of {source}, at a single epoch", "constants": kept}
     if fitted.rule is not None:
         groups[_RULE] = _rule_group(fitted.rule, _RULE_SOURCES.get(fitted.settings.method, _LADDER), source)

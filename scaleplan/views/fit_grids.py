@@ -12,11 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scaleplan.fitting.backtest import BackTest
-    from scaleplan.fitting.fitted_law import Rule
+    from scaleplan.fitting.fit_diagnostics import PriorShift
+    from scaleplan.fitting.fitted_law import FittedLaw, Rule
     from scaleplan.fitting.form_comparison import FormComparison
+    from scaleplan.fitting.solution import Fit
     from scaleplan.specs.law_fit import LawFit
 
 _REACHES = (1.0, 10.0)
+_NAMES = {"ln_N_opt": "N* at the dearest run"}
+_LETTERS = {
+    "compute-only": "; K = C_0^alpha",
+    "isoflop": "",
+    "over-training": "; A = a 6^-eta, B = b 6^-eta, alpha = 2 eta",
+}
 OPTIMA_COLUMNS = (
     "train_flop",
     "params",
@@ -63,17 +71,17 @@ def _constant_grid(result: LawFit) -> Grid:
     form: Any = fitted.rule.rule if fitted.fit is None and fitted.rule is not None else result.law.surface
     if fitted.fit is not None:
         form = fitted.fit.law_form
-    exponent = getattr(result.law.surface, "params_exponent", None)
+    exponent = fitted.params_exponent
     if exponent is not None:
-        cells.append(("a in N* ~ C^a", _digits(exponent), "-"))
+        cells.append(("a in N* ~ C^a", _digits(exponent.value), band(exponent.low, exponent.high, _digits)))
     if fitted.rule is not None:
         row = rule_constants(fitted.rule, fitted.settings.level)
         ends = band(row.get("params_exponent_low"), row.get("params_exponent_high"), _digits)
-        cells += [("k in N* = k C^a", _digits(fitted.rule.rule.k), "-"), ("a", _digits(fitted.rule.rule.a), ends)]
+        cells += [("k of N* = k C^a", _digits(fitted.rule.rule.k), "-"), ("a of it", _digits(fitted.rule.rule.a), ends)]
     kind = "" if fitted.settings.band == "forecast" else "sampling "
     name = fitted.settings.method if fitted.fit is None else fitted.fit.form.name
     return Grid(
-        title=f"{result.law.id}: {name}, {form.equation}",
+        title=f"{result.law.id}: {name}, {form.equation}{_LETTERS.get(name, '')}",
         headers=("", "value", f"{fitted.settings.level * 100:.6g} % {kind}band"),
         rows=cells,
         numeric=(False, True, True),
@@ -130,22 +138,57 @@ def _facts(result: LawFit) -> Grid:
     lines = [("runs", rows)]
     if fit is not None:
         threshold = "" if math.isinf(fit.delta) else f", threshold {fit.delta:.3g}"
-        prior = ", ".join(f"{each.quantity} {each.value:.3g} ± {each.sd:.2g}" for each in fit.prior) or "none"
         lines += [
             ("objective", f"{fit.value:.10g} ({fit.objective.value}{threshold})"),
             ("search", f"{fit.status}; {fit.agree} of {fit.starts} starts agree"),
-            ("noise of a run", f"{100 * fit.sd:.2f}% of the loss"),
-            ("priors", prior),
+            ("noise of a run", f"{100 * fit.sd:.2f}% of the loss{_replicates(fitted)}"),
+            ("priors", _priors(fit)),
         ]
-    lines.append(("intervals", f"{fitted.covariance_by}; {fitted.allowances.source}"))
+    if fitted.shift is not None:
+        lines.append(("plain fit", _plain(fitted.shift)))
+    lines.append(("intervals", f"{fitted.intervals_by}; {fitted.allowances.source}"))
     if result.file is not None:
         lines.append(("written to", result.file))
     return plain(None, ("", ""), lines)
 
 
+def _replicates(fitted: FittedLaw) -> str:
+    if fitted.replicates is None:
+        return ""
+    return f"; {100 * fitted.replicates[0]:.2f}% between replicates ({fitted.replicates[1]} degrees of freedom)"
+
+
+def _priors(fit: Fit) -> str:
+    """In the quantities' own terms: a prior on a logarithm by its factor."""
+    parts = [
+        f"{each.quantity} {each.value:.3g} ± {each.sd:.2g}"
+        if not each.quantity.startswith("ln_")
+        else f"{_NAMES.get(each.quantity, each.quantity[3:])} {_digits_or_count(math.exp(each.value))} ± {each.sd:.0%}"
+        for each in fit.prior
+    ]
+    return ", ".join(parts) or "none"
+
+
+def _digits_or_count(value: float) -> str:
+    return f"{value:.3g}" if value < 1e3 else count(value)
+
+
+def _plain(shift: PriorShift) -> str:
+    """What the plain fit says instead."""
+    parts = [f"{name} {each.plain:.3g}" for name, each in shift.exponents.items()]
+    more = math.expm1(shift.ln_loss.plain - shift.ln_loss.now)
+    return f"{', '.join(parts)}; at ten times the dearest run a loss {100 * more:+.2f}% of this one's"
+
+
 def optima_rows(result: LawFit) -> list[dict[str, Any]]:
     """What the law plans with the compute of its dearest run and beyond."""
-    return [{key: getattr(plan, key) for key in (*OPTIMA_COLUMNS, "tokens_per_param")} for plan in result.optima]
+    keys = (*OPTIMA_COLUMNS, "tokens_per_param")
+    return [{key: _finite(getattr(plan, key)) for key in keys} for plan in result.optima]
+
+
+def _finite(value: float | None) -> float | None:
+    """A number, or none: a band that knows nothing of N* has no upper end."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _optima_grid(rows: Sequence[dict[str, Any]], level: float) -> Grid:

@@ -12,7 +12,7 @@ from scaleplan.views.table import Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scaleplan.fitting.fitted_law import Approach, FittedConstant
+    from scaleplan.fitting.fitted_law import Approach, FittedConstant, FittedLaw
     from scaleplan.fitting.form_comparison import ComparedForm
     from scaleplan.fitting.solution import Fit
     from scaleplan.specs.law_fit import LawFit
@@ -45,6 +45,9 @@ FIT_COLUMNS = (
     "backtest_bias",
     "backtest_coverage",
     "aicc",
+    "replicate_sd",
+    "plain_loss_shift",
+    "intervals",
     "digest",
 )
 """Keys of every row; a form with other constants has theirs besides. ``rows[0]`` is the law that is written."""
@@ -83,8 +86,9 @@ def _rows(result: LawFit) -> list[dict[str, Any]]:
     if result.compared is not None:
         ranked = {each.fit.form.name: (rank, each) for rank, each in enumerate(result.compared.forms, 1)}
         for name, (rank, each) in ranked.items():
-            if fitted.fit is not None and name == fitted.fit.form.name:
-                rows[0] |= {"rank": rank, "aicc": each.aicc}
+            if fitted.settings.method in ("parametric", "all") and name == fitted.settings.form:
+                # Forms are compared over the steps that all of them could be fitted at.
+                rows[0] |= {"rank": rank, **{key: x for key, x in _judged(each).items() if x is not None}}
             else:
                 rows.append(_fit_row(each.fit) | {"method": "parametric", "rank": rank, **_judged(each)})
     return rows
@@ -97,16 +101,18 @@ def _law_row(result: LawFit) -> dict[str, Any]:
     row: dict[str, Any] = {"law": result.law.id, "method": "parametric" if method == "all" else method}
     if fit is not None:
         row |= _fit_row(fit)
-    surface: Any = result.law.surface
     row |= {
         **_constants(fitted.constants),
-        "params_exponent": getattr(surface, "params_exponent", None),
+        **_exponent(fitted),
         "runs": fitted.runs.count,
         "rows": len(fitted.runs),
         "kappa": fitted.allowances.kappa,
         "tau": fitted.allowances.tau,
         "drift": fitted.allowances.drift,
         "starvation": fitted.allowances.starvation,
+        "replicate_sd": None if fitted.replicates is None else fitted.replicates[0],
+        "plain_loss_shift": None if fitted.shift is None else fitted.shift.ln_loss.plain - fitted.shift.ln_loss.now,
+        "intervals": fitted.intervals_by,
         "digest": result.document["recipe"]["runs"]["digest"],
     }
     if fitted.rule is not None:
@@ -145,6 +151,17 @@ def _judged(each: ComparedForm) -> dict[str, Any]:
 def _rule_row(result: LawFit, approach: Approach) -> dict[str, Any]:
     level = result.fitted.settings.level
     return {"law": result.law.id, "method": approach.method, **rule_constants(approach.found, level)}
+
+
+def _exponent(fitted: FittedLaw) -> dict[str, Any]:
+    exponent = fitted.params_exponent
+    if exponent is None:
+        return {}
+    return {
+        "params_exponent": exponent.value,
+        "params_exponent_low": exponent.low,
+        "params_exponent_high": exponent.high,
+    }
 
 
 def _constants(constants: Sequence[FittedConstant]) -> dict[str, float | None]:

@@ -13,6 +13,7 @@ fit against the optima that Porian et al. 2024 found there.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -125,7 +126,7 @@ def score(law: Law, split: Split) -> tuple[float, float, float, float]:
     sensitivity = form.log_loss_sensitivity(runs.params, runs.tokens)
     ratio = runs.tokens / runs.params
     half = np.minimum(law.bands.log_loss_half_width(sensitivity, runs.train_flop, LEVEL, ratio), WIDEST)
-    low, high, middle = (100 * (centre * np.exp(away) / runs.loss - 1) for away in (-half, half, 0 * half))
+    low, high, middle = (100 * (centre * np.exp(away) / runs.loss - 1) for away in (-half, half, 0.0))
     penalty = 2 / (1 - LEVEL) * (np.maximum(low, 0) + np.maximum(-high, 0))
     inside = (low <= 0) & (high >= 0)
     means = (np.abs(middle), inside, high - low + penalty, middle)
@@ -185,7 +186,7 @@ def print_sizes() -> None:
     )
     for low, high in ((0, 0.4), (0.4, 0.8), (0.8, 1.3), (1.3, 2.5)):
         some = rows[(rows[:, 0] > low) & (rows[:, 0] <= high)]
-        off = np.median(np.abs(some[:, 1:5]), axis=0)
+        off = np.nanmedian(np.abs(some[:, 1:5]), axis=0)
         inside = 100 * np.mean(some[:, 5])
         print(
             f"{f'{low} to {high} decades':<30}{len(some):>6}"
@@ -194,8 +195,16 @@ def print_sizes() -> None:
         )
 
 
+def absent(_: float) -> float:
+    """What an approach that found no line says of a budget."""
+    return math.nan
+
+
 def size_errors() -> Iterable[tuple[float, ...]]:
-    """Decades beyond the fit, the errors of ln N* four ways, and whether the forecast's band holds the optimum."""
+    """Decades beyond the fit, the errors of ln N* four ways, and whether the forecast's band holds the optimum.
+
+    A plain fit that plans nothing counts as infinitely far off; an approach 2 without a line is not counted.
+    """
     recipe = ("dataset", "hparams", "warmup", "decay", "param_count")
     optima = read("porian_optima.csv")
     for key, table in read("porian_isoflop.csv").group_by(*recipe, maintain_order=True):
@@ -209,15 +218,15 @@ def size_errors() -> Iterable[tuple[float, ...]]:
             law, bare = forecast(some), fit_form(some, FORM)
             values = law.fit.values()
             try:
-                rule = fit_isoflop(some, exponents=(values["alpha"], values["beta"])).rule
+                approach_2 = fit_isoflop(some, exponents=(values["alpha"], values["beta"])).rule.params
             except UsageError:
-                continue
+                approach_2 = absent
             form = law.fit.law_form
             for flop, size in best.filter(pl.col("flops") > 1.01 * cut).select("flops", "n_star").iter_rows():
                 found = form.optimum(flop)
                 slope = form.log_params_sensitivity(found.params, found.tokens)
                 half = law.bands.log_params_half_width(slope, flop, LEVEL)
-                said = (bare.law_form.optimum(flop).params if bare.usable else np.inf, found.params, rule.params(flop))
+                said = (bare.law_form.optimum(flop).params if bare.usable else np.inf, found.params, approach_2(flop))
                 errors = np.log(said) - np.log(size)
                 mean = (errors[1] + errors[2]) / 2
                 yield float(np.log10(flop / cut)), *errors.tolist(), float(mean), float(abs(errors[1]) <= half)

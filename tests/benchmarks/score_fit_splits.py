@@ -1,10 +1,10 @@
 """Measured runs parted by compute, cheap ones to fit and dearer ones to predict; for ``score_fit_extrapolation.py``.
 
 The sets are read from the folder that SCALEPLAN_DATA names: loss tables of Hoffmann et al. 2022 as digitised by
-Besiroglu et al. 2024 (2404.10102), Gadre et al. 2024 (2403.08540), Muennighoff et al. 2023 (2305.16264), Luo et al. 2025
-(2503.12811), Alabdulmohsin et al. 2022 (2209.06640) and Porian et al. 2024 (2406.19146). Every row counts as a run of
-its own, with C = 6 N D; a split needs six rows to fit, and predicts what is at least 1.15 and at most 72 times as dear
-as the dearest row fitted.
+Besiroglu et al. 2024 (2404.10102), Gadre et al. 2024 (2403.08540), Muennighoff et al. 2023 (2305.16264), Luo et al.
+2025 (2503.12811), Alabdulmohsin et al. 2022 (2209.06640) and Porian et al. 2024 (2406.19146). Every row counts as a run
+of its own, with C = 6 N D; a split needs six rows to fit, and predicts what is at least 1.15 and at most 72 times as
+dear as the dearest row fitted.
 """
 
 from __future__ import annotations

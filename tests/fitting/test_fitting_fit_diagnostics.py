@@ -83,17 +83,17 @@ def test_a_floor_that_runs_without_a_floor_cannot_show(slope, sd):
     runs = grid(high=1e20, sd=sd)
     power = 50 * runs.params**-slope + 60 * runs.tokens**-slope
     found = codes(fitted(replace(runs, loss=power * (runs.loss / law(runs.params, runs.tokens)))))
-    assert {"at_bound", "E_unidentified"} & set(found)
+    assert {"at_bound", "e_unidentified"} & set(found)
 
 
 def test_e_unidentified(good):
     covariance = good.covariance.copy()
     covariance[2, 2] = 0.31**2
     assert "with a standard error of 0.31 in its logarithm" in message(
-        replace(good, covariance=covariance), "E_unidentified"
+        replace(good, covariance=covariance), "e_unidentified"
     )
     covariance[2, 2] = 0.29**2
-    assert "E_unidentified" not in codes(replace(good, covariance=covariance))
+    assert "e_unidentified" not in codes(replace(good, covariance=covariance))
 
 
 @pytest.mark.parametrize("ratio", [5, 20, 100])
@@ -126,6 +126,8 @@ def test_few_noisy_sizes_leave_the_exponents_unidentified():
     assert "--form tied" in message(fitted(grid(budgets=3, sizes=3, sd=0.03)), "exponent_unidentified")
     tied = message(fitted(grid(budgets=3, sizes=3, sd=0.1), "tied"), "exponent_unidentified")
     assert "--form" not in tied, "it is fitted already"
+    steep = message(fitted(grid(sd=0.003), "compute-only"), "exponent_unidentified")
+    assert steep.endswith("by the plain fit: add runs over a wider range of compute.")
 
 
 def test_constants_of_other_forms_unidentified():
