@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scaleplan.errors import ConvergenceError, InfeasibleError, InputFileError, Notice, UsageError, nearest
 from scaleplan.fitting.fitted_law import DEFAULT, FittedLaw, fit_law
-from scaleplan.fitting.form_comparison import compare_forms
+from scaleplan.fitting.form_comparison import FormComparison, compare_forms
+from scaleplan.fitting.forms import find_fit_form
 from scaleplan.fitting.objective import Objective
+from scaleplan.fitting.run_diagnostics import run_notices
+from scaleplan.fitting.runs import Runs
 from scaleplan.fitting.settings import BANDS, METHODS, Method, Settings
 from scaleplan.fitting.thinning import MOST, thinned
 from scaleplan.laws.law import Law
 from scaleplan.specs.law_fit import LawFit
 from scaleplan.specs.law_writing import law_document, law_id_of, law_text, read_back
 from scaleplan.specs.numbers import fraction, whole
-from scaleplan.specs.run_tables import read_runs
+from scaleplan.specs.run_tables import TableOfRuns, read_runs
 
 if TYPE_CHECKING:
     from scaleplan.planning.plan import Plan
@@ -70,7 +72,7 @@ def fit(
         compare: fit every form that the table allows, and rank them by their back-tests.
         workers: processes for the resamples; the result does not depend on how many.
         scheduler: address of a Dask scheduler that takes the resamples instead.
-        progress: called with resamples done and to do.
+        progress: called with chunks of resamples done and to do.
 
     Raises:
         UsageError: an unknown word, too few runs for the form.
@@ -89,25 +91,21 @@ def fit(
         workers=whole("workers", workers),
         scheduler=scheduler,
     )
-    conditions = [where] if isinstance(where, str) else list(where)
-    named = dict(columns or {})
-    path = None if out is None else os.fspath(out)
-    name = UNNAMED if path is None else law_id_of(path)
-    if path is not None and isinstance(runs, (str, os.PathLike)) and _same_file(os.fspath(runs), path):
-        raise UsageError(f"out is the table of runs itself ({path}): the law would replace it; choose another file")
     if compare and settings.method in ("isoflop", "envelope"):
         raise UsageError(
             f"compare ranks the forms of the parametric fit; method {settings.method} has none: leave one out"
         )
+    conditions = [where] if isinstance(where, str) else list(where)
+    named = dict(columns or {})
+    path = None if out is None else os.fspath(out)
+    name = UNNAMED if path is None else law_id_of(path)
     table = read_runs(runs, columns=named, where=conditions, any_loss=any_loss)
-    kept = thinned(table.runs)
-    notices = table.notices
-    if len(kept) < len(table.runs):
-        text = f"{len(table.runs) - len(kept):,} of {len(table.runs):,} rows: of runs with more than {MOST} checkpoints"
-        notices += (Notice("thinned", f"{kept.source}: left out {text} so many, evenly over ln tokens, are used."),)
-    compared = compare_forms(kept, settings) if compare else None
-    if compared is not None and form is None:
-        settings = replace(settings, form=compared.best)
+    kept, notices = _kept(table)
+    compared: FormComparison | None = None
+    if compare:
+        run_notices(kept, find_fit_form(settings.form))  # a table that no form can be fitted to is refused here
+        compared = compare_forms(kept, settings)
+        settings = settings if form else replace(settings, form=compared.best)
     fitted = fit_law(kept, settings, progress=progress)
     fitted = replace(fitted, warnings=(*notices, *fitted.warnings))
     text = law_text(law_document(name, fitted, table, named, conditions), path or "LAW.yaml")
@@ -133,8 +131,14 @@ def fit(
     )
 
 
-def _same_file(one: str, other: str) -> bool:
-    return Path(one).exists() and Path(other).exists() and Path(one).samefile(other)
+def _kept(table: TableOfRuns) -> tuple[Runs, tuple[Notice, ...]]:
+    """The runs to fit to, of each no more checkpoints than tell something, and what is to be said of the table."""
+    kept = thinned(table.runs)
+    if len(kept) == len(table.runs):
+        return kept, table.notices
+    text = f"{len(table.runs) - len(kept):,} of {len(table.runs):,} rows: of runs with more than {MOST} checkpoints"
+    notice = Notice("thinned", f"{kept.source}: left out {text} so many, evenly over ln tokens, are used.")
+    return kept, (*table.notices, notice)
 
 
 def _optima(law: Law, fitted: FittedLaw) -> tuple[Plan, ...]:

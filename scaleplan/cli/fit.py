@@ -74,7 +74,7 @@ def fit(
         if ours in columns:
             raise UsageError(f"--column names {ours} twice")
         columns[ours] = theirs
-    with progress_on_stderr("resamples", quiet=quiet) as progress:
+    with progress_on_stderr("chunks of resamples", quiet=quiet) as progress:
         result = fit_law(
             runs,
             out=out,

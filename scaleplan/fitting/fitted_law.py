@@ -78,8 +78,8 @@ class Approach(NamedTuple):
     found: Rule
 
 
-_LOOSE = 1.0
-"""Our choice: where a logarithm has a standard error of one, the delta method's ends are far from the profile's."""
+_LOOSE = 0.3
+"""Our choice: where the logarithm of E is so unsure, the delta method's upper end of E lies above measured losses."""
 _SURE = 1 - 1e-12
 """Our choice: the highest level of a profile; quantiles beyond it are lost to rounding."""
 
@@ -287,12 +287,20 @@ def _constants(fit: Fit, covariance: Floats, settings: Settings, kappa: float) -
     ):
         ends: tuple[float | None, float | None] = (value - wide * error, value + wide * error)
         if profiled:
-            ends = profile_interval(fit, lambda theta, i=place: theta[i], level)
+            ends = _profiled(fit, place, level)
         if name.startswith("ln_"):
             out.append(FittedConstant(name[3:], math.exp(value), *(None if x is None else _exp(x) for x in ends)))
         else:
             out.append(FittedConstant(name, value, *ends))
     return tuple(out)
+
+
+def _profiled(fit: Fit, place: int, level: float) -> tuple[float | None, float | None]:
+    """The profile's ends of one parameter; none where the profile cannot be followed."""
+    try:
+        return profile_interval(fit, lambda theta: theta[place], level)
+    except ConvergenceError:
+        return None, None
 
 
 def _params_exponent(fit: Fit, covariance: Floats, settings: Settings, kappa: float) -> FittedConstant | None:
@@ -302,7 +310,8 @@ def _params_exponent(fit: Fit, covariance: Floats, settings: Settings, kappa: fl
         return None
     total = values["alpha"] + values["beta"]
     slope = [{"alpha": -values["beta"], "beta": values["alpha"]}.get(name, 0.0) / total**2 for name in values]
-    error = math.sqrt(sum(x * y * float(covariance[i, j]) for i, x in enumerate(slope) for j, y in enumerate(slope)))
+    variance = sum(x * y * float(covariance[i, j]) for i, x in enumerate(slope) for j, y in enumerate(slope))
+    error = math.sqrt(max(variance, 0.0))
     half = two_sided_quantile(settings.level, fit.dof) * _times(settings, kappa) * error
     a = values["beta"] / total
     return FittedConstant("a", a, a - half, a + half)
@@ -317,7 +326,8 @@ def needs_profile(fit: Fit, settings: Settings) -> bool:
     """Whether the delta method's ends of the constants do not hold: a bound is near, and nothing else steadies them."""
     if settings.resamples or fit.prior or fit.form.steadying(fit.runs):
         return False
-    return fit.status == AT_BOUND or float(fit.standard_errors().max()) > _LOOSE
+    errors = dict(zip(fit.form.parameters, fit.standard_errors().tolist(), strict=True))
+    return fit.status == AT_BOUND or max(errors.get("ln_E", 0.0), errors.get("ln_L_inf", 0.0)) > _LOOSE
 
 
 def _exp(x: float) -> float | None:

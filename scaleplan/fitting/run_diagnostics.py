@@ -57,6 +57,7 @@ def run_notices(runs: Runs, form: FitForm | None = None) -> tuple[Notice, ...]:
     _require_spread(runs, form)
     found = (
         ("odd_units", _odd_units(runs)),
+        ("loss_rises", _loss_rises(runs)),
         ("few_sizes", "" if form.compute_only else _few_sizes(runs)),
         ("ratio_spread_narrow", "" if form.compute_only else _ratio_spread_narrow(runs)),
         ("few_runs", _few_runs(runs, form)),
@@ -107,6 +108,19 @@ def _odd_units(runs: Runs) -> str:
     return (
         f"the dearest run has {units.count(params)} parameters and {units.flop(flop)} FLOP: are params in millions or "
         "tokens in billions? write whole numbers, or 70M and 1.4T"
+    )
+
+
+def _loss_rises(runs: Runs) -> str:
+    """By the best run of the cheapest and of the dearest third."""
+    order = np.argsort(runs.train_flop, kind="stable")
+    third = max(len(order) // 3, 1)
+    cheap, dear = float(runs.loss[order[:third]].min()), float(runs.loss[order[-third:]].min())
+    if dear < cheap:
+        return ""
+    return (
+        f"the best loss of the dearest third of the runs, {dear:.4g}, is not below that of the cheapest third, "
+        f"{cheap:.4g}: no law says that; are the columns the right ones, are these runs of one family?"
     )
 
 

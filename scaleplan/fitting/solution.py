@@ -90,6 +90,10 @@ class Fit:
     @property
     def usable(self) -> bool:
         """Whether the law predicts at all: loss falls with size and with data, and all its numbers are finite."""
+        if self.form.compute_only:
+            predicted, flop = self.runs.loss * np.exp(self.residuals), self.runs.train_flop
+            if not predicted[int(np.argmax(flop))] < predicted[int(np.argmin(flop))]:
+                return False
         slopes = [value for name, value in self.values().items() if name in SLOPES]
         return bool(np.isfinite(self.theta).all() and np.isfinite(self.covariance).all()) and min(slopes, default=1) > 0
 

@@ -146,7 +146,7 @@ def _split_ends(point: Point, half: Real, shifted: tuple[Point | None, Point | N
         # What rises with compute has its low end at the low end of C, what falls at the high end.
         down, up = moved if moved[0] is None or all_true(moved[0] <= 0) else reversed(moved)
         ends[f"{name}_low"] = None if down is None else value * exp(-sqrt(own * own + down * down))
-        ends[f"{name}_high"] = None if up is None else value * exp(sqrt(own * own + up * up))
+        ends[f"{name}_high"] = None if up is None else finite_or_none(value * exp(sqrt(own * own + up * up)))
     return ends
 
 

@@ -40,10 +40,15 @@ def law_id_of(path: str) -> str:
     """The name a law file's law goes by: that of the file, in the letters that names are made of.
 
     Raises:
-        UsageError: nothing is left of it, or it is a shipped law's.
+        UsageError: a path that no command would take for a law file, or a folder that is not there; nothing is left of
+            the name, or it is a shipped law's.
     """
-    stem = Path(path).name.split(".", 1)[0]
-    name = re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).strip("-._")
+    place = Path(path)
+    if place.suffix not in (".yaml", ".yml"):
+        raise UsageError(f"--out {shown(path)}: a law file ends in .yaml, by which --law knows it from a preset's name")
+    if not place.parent.is_dir():
+        raise UsageError(f"--out {shown(path)}: no such folder as {shown(str(place.parent))}")
+    name = re.sub(r"[^a-z0-9._-]+", "-", place.stem.lower()).strip("-._")
     if not name:
         raise UsageError(f"--out {shown(path)}: the law takes its name from the file's, which has none of a-z and 0-9")
     if presets.is_shipped("laws", name):
@@ -53,8 +58,7 @@ def law_id_of(path: str) -> str:
 
 def law_text(document: dict[str, Any], path: str) -> str:
     """The text of the law file that will stand at ``path``."""
-    word = path if presets.looks_like_path(path) else f"./{path}"
-    return _HEADER.format(version=__version__, path=shlex.quote(shown(word))) + _yaml(document)
+    return _HEADER.format(version=__version__, path=shlex.quote(shown(path))) + _yaml(document)
 
 
 def read_back(text: str, name: str) -> tuple[dict[str, Any], Law]:

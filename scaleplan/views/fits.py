@@ -103,6 +103,7 @@ def _law_row(result: LawFit) -> dict[str, Any]:
         row |= _fit_row(fit)
     row |= {
         **_constants(fitted.constants),
+        **_tied(fitted),
         **_exponent(fitted),
         "runs": fitted.runs.count,
         "rows": len(fitted.runs),
@@ -151,6 +152,15 @@ def _judged(each: ComparedForm) -> dict[str, Any]:
 def _rule_row(result: LawFit, approach: Approach) -> dict[str, Any]:
     level = result.fitted.settings.level
     return {"law": result.law.id, "method": approach.method, **rule_constants(approach.found, level)}
+
+
+def _tied(fitted: FittedLaw) -> dict[str, Any]:
+    """Beta where it is alpha by the form, and the exponent a of a half that follows."""
+    fit = fitted.fit
+    if fit is None or fit.form.name not in ("tied", "over-training"):
+        return {}
+    ends = next(each for each in fitted.constants if each.symbol == "alpha")
+    return {"beta": ends.value, "beta_low": ends.low, "beta_high": ends.high, "params_exponent": 0.5}
 
 
 def _exponent(fitted: FittedLaw) -> dict[str, Any]:

@@ -43,7 +43,7 @@ from scaleplan.fitting.runs import Runs, runs_of
 FORM = find_fit_form("additive")
 RESAMPLES = 4000
 # Least values of Huber's sum, delta 1e-3, of the table as it is published: with D = C / (6 N) and with its tokens.
-# scipy's best of 4,500 starts, then least squares with Huber's loss, agrees with both to 1e-15.
+# scipy's least_squares with Huber's loss, started beside them, agrees with both to 1e-14.
 OPTIMUM_FROM_FLOPS, OPTIMUM_FROM_TOKENS = 1.0182742050e-3, 1.0182741716e-3
 UNROUNDED = 1.01827401781e-3
 """Of the runs with all their digits, which the published table rounds."""

@@ -1,6 +1,8 @@
 """``scaleplan.fit``: tables of every kind in, a law that goes wherever a law goes out."""
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -166,7 +168,9 @@ def test_the_form_is_chosen_by_comparing_unless_it_is_named(table):
         ({"where": "flopz < 1"}, UsageError, "flopz"),
         ({"columns": {"loss": "nope"}}, UsageError, "nope"),
         ({"out": "besiroglu-2024.yaml"}, UsageError, "shipped law"),
-        ({"out": "/no/such/folder/law.yaml"}, UsageError, "no such file or directory"),
+        ({"method": "isoflop", "compare": True}, UsageError, "leave one out"),
+        ({"method": "envelope", "form": "tied", "bootstrap": 100}, UsageError, "form and bootstrap belong to"),
+        ({"out": "/no/such/folder/law.yaml"}, UsageError, "no such folder as /no/such/folder"),
         ({"where": "loss > 99"}, InputFileError, "none of 36 rows"),
     ],
 )
@@ -184,7 +188,7 @@ def test_what_is_no_table_is_refused(tmp_path, monkeypatch, source):
         scaleplan.fit(source)
 
 
-@pytest.mark.parametrize("words", [{"prior": False}, {"form": "one-break"}, {"form": "compute-only"}])
+@pytest.mark.parametrize("words", [{"prior": False}, {"form": "one-break"}])
 def test_a_loss_that_rises_with_compute_is_no_law_and_leaves_no_file(tmp_path, words):
     runs = grid()
     rises = frame(runs).with_columns(loss=1 + 0.05 * (pl.col("params") * pl.col("tokens")).log())
@@ -200,3 +204,16 @@ def test_a_law_that_cannot_plan_its_own_dearest_run_leaves_no_file(tmp_path):
     with pytest.raises(ConvergenceError, match=r"plans nothing.*less than one parameter"):
         scaleplan.fit(noise, out=tmp_path / "law.yaml")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_line_ends_with_the_code_of_a_search_that_found_no_law(tmp_path):
+    runs = grid()
+    rises = frame(runs).with_columns(loss=1 + 0.05 * (pl.col("params") * pl.col("tokens")).log())
+    rises.write_csv(tmp_path / "runs.csv")
+    words = ["fit", "runs.csv", "--no-prior", "--out", "law.yaml"]
+    done = subprocess.run(
+        [sys.executable, "-m", "scaleplan", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "leave --no-prior out" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["runs.csv"]

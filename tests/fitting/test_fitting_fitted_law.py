@@ -65,7 +65,8 @@ def test_every_method_gives_what_it_promises(method):
         assert found.rule is found.approaches[0].found
         assert found.fit is found.rule.trend
         assert found.back_test is None
-        assert found.allowances == PLAIN
+        assert found.allowances[:4] == PLAIN[:4]
+        assert "not back-tested" in found.allowances.source
         assert found.rule.rule.a == pytest.approx(LAW.params_exponent, abs=0.08)
     else:
         assert found.rule is None
@@ -190,9 +191,7 @@ def test_resamples_give_the_covariance_and_none_the_delta_method():
 def test_progress_is_told_of_every_chunk():
     told = []
     fit_law(grid(), Settings(bootstrap=300), progress=lambda done, total: told.append((done, total)))
-    assert told[-1] == (300, 300)
-    assert [done for done, _ in told] == sorted({done for done, _ in told})
-    assert {total for _, total in told} == {300}
+    assert told == [(1, 3), (2, 3), (3, 3)]  # of 128, 128 and 44 resamples
 
 
 def test_few_budgets_have_default_allowances():
