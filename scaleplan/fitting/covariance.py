@@ -86,6 +86,17 @@ def _whitening(matrix: Floats) -> tuple[Floats, Floats]:
     return scale[:, None] * axes * root, axes[:, ~seen]
 
 
+def widened_along(covariance: Floats, slope: Floats, sd: float) -> Floats:
+    """The covariance with a further error ``sd`` of the quantity whose gradient ``slope`` (k,) is.
+
+    It goes along the one direction that moves the quantity and nothing else that S knows:
+    S + sd^2 (S g)(S g)' / (g' S g)^2, so that the quantity's variance is g' S g + sd^2.
+    """
+    direction = covariance @ slope
+    own = float(slope @ direction)
+    return covariance if own <= 0 else covariance + sd**2 * np.outer(direction, direction) / own**2
+
+
 def posterior_covariance(
     runs: Runs,
     weight: Floats,

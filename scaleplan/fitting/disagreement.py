@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scaleplan.errors import Notice
+from scaleplan.fitting.covariance import widened_along
 from scaleplan.laws.additive import Additive
 
 if TYPE_CHECKING:
@@ -49,11 +50,7 @@ def widened(
     spread = float(np.std(np.log(sizes), ddof=1))
     full = np.array(surface.log_params_sensitivity(best.params, best.tokens), dtype=float)
     g = fit.form.surface_jacobian().T @ full
-    direction = covariance @ g
-    own = float(g @ direction)
-    if own <= 0:
-        return covariance, ()
-    out = covariance + (spread / kappa) ** 2 * np.outer(direction, direction) / own**2
+    out = widened_along(covariance, g, spread / kappa)
     if spread < _SAID:
         return out, ()
     low, high = float(sizes.min()), float(sizes.max())
