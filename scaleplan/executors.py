@@ -107,6 +107,12 @@ def _on_dask(
                 "`dask scheduler` and give the address that it prints, such as tcp://10.0.0.1:8786"
             ) from None
         with client:
+            try:
+                client.wait_for_workers(1, timeout=_ANSWER_SECONDS)
+            except (TimeoutError, OSError):
+                raise UsageError(
+                    f"the Dask scheduler at {scheduler} has no workers: start some with `dask worker {scheduler}`"
+                ) from None
             threads = sum(client.nthreads().values())
             pool = client.get_executor(pure=False)
             try:

@@ -267,6 +267,8 @@ def predict_runs(
         notices: tuple[Notice, ...] = ()
         if block.ignored:
             notices = (Notice("ignored_columns", f"columns not used: {', '.join(block.ignored)}."),)
+        if "unique_tokens" in block.ignored:
+            notices += (Notice("repeats_ignored", "every token counts as new: predictions know no repeated data."),)
         yield RunPrediction(prediction=with_notice(prediction, notices), names=block.names)
 
 

@@ -214,7 +214,7 @@ def _evenly(runs: Runs) -> Runs:
     if len(runs) <= _MOST_ROWS:
         return runs
     last = _last_rows(runs)
-    order = np.argsort(last.train_flop, kind="stable")
-    chosen = last.run[order[np.linspace(0, len(order) - 1, min(_MOST_RUNS, runs.count)).astype(np.int64)]]
+    chosen = last.evenly(_MOST_RUNS).row
+    chosen = last.run[np.isin(last.row, chosen)]
     kept = runs.subset(np.isin(runs.run, chosen))
     return thinned(kept, max(_MOST_ROWS // kept.count, 2))

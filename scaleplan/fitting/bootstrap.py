@@ -41,6 +41,8 @@ _CHUNK = 128
 """Our choice: resamples of one stream; 1,000 of them are still 8 chunks, and a chunk of 240 runs lasts 10 ms."""
 _BATCH_BYTES = 500_000
 """Our choice: doubles of one array over resamples and runs; the arrays of a batch then stay in a core's cache."""
+_MOST_REDRAWN = 0.25
+"""Our choice: with more draws refused than that, those kept are alike, and their spread tells too little."""
 _TOLERANCE = 1e-8
 """Our choice: of the objective, what the last step took off; Newton's next would take off its square."""
 
@@ -67,8 +69,8 @@ class Bootstrap:
         return float(self.settled.mean())
 
     def covariance(self) -> Floats:
-        """(k, k), of the refits that converged."""
-        return np.atleast_2d(np.cov(self.theta[self.settled], rowvar=False))
+        """(k, k), of every refit: those that did not converge are the ones that found out what nothing holds."""
+        return np.atleast_2d(np.cov(self.theta, rowvar=False))
 
     def interval(self, level: float) -> tuple[Floats, Floats]:
         """Percentile ends (k,) of every parameter; ``level`` is the coverage, in (0, 1)."""
@@ -145,10 +147,16 @@ def bootstrap(
         for size, stream in zip(sizes, np.random.SeedSequence(seed).spawn(len(sizes)), strict=True)
     ]
     parts = run_chunks(_refitted, jobs, workers=workers, scheduler=scheduler, progress=progress)
+    redrawn = sum(part.redrawn for part in parts)
+    if redrawn > _MOST_REDRAWN * resamples:
+        raise UsageError(
+            f"{fit.runs.source}: {redrawn:,} draws of {fit.runs.count} runs had too few different ones for the form "
+            f"{fit.form.name} while {resamples:,} had enough: so few runs cannot be resampled; use --bootstrap 0"
+        )
     return Bootstrap(
         theta=np.concatenate([part.theta for part in parts]),
         settled=np.concatenate([part.settled for part in parts]),
-        redrawn=sum(part.redrawn for part in parts),
+        redrawn=redrawn,
         seed=seed,
     )
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scaleplan.fitting.general import General, Steady, steady_floor
-from scaleplan.fitting.start_grids import thinned, two_levels, whitening
+from scaleplan.fitting.start_grids import grid_rows, two_levels, whitening
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,7 +98,7 @@ class BreakFit(General):
 
     def raw_starts(self, runs: Runs) -> Floats:
         """Over a grid of slopes, turns, places and widths, a and b by least squares of Lhat / L - 1."""
-        runs = thinned(runs)
+        runs = grid_rows(runs)
         x = np.log(runs.train_flop)
         places = np.quantile(x, _PLACES)
         c_0, c_1, ln_d, f = (

@@ -83,7 +83,8 @@ def _whitening(matrix: Floats) -> tuple[Floats, Floats]:
     sizes, axes = np.linalg.eigh(matrix * np.outer(scale, scale))
     seen = sizes > 1e-14 * sizes[-1]
     root = np.where(seen, 1 / np.sqrt(np.maximum(sizes, 1e-300)), 0.0)
-    return scale[:, None] * axes * root, axes[:, ~seen]
+    blind = scale[:, None] * axes[:, ~seen]
+    return scale[:, None] * axes * root, blind / np.linalg.norm(blind, axis=0)
 
 
 def widened_along(covariance: Floats, slope: Floats, sd: float) -> Floats:

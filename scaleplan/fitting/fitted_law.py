@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from scaleplan.errors import ConvergenceError, Notice, UsageError
 from scaleplan.fitting.backtest import PLAIN, Allowances, BackTest, allowances_of, back_test
+from scaleplan.fitting.constants import FittedConstant, fitted_constants, needs_profile, params_exponent
+from scaleplan.fitting.diagnostic_statistics import condition_number
 from scaleplan.fitting.disagreement import widened
 from scaleplan.fitting.envelope import fit_envelope
 from scaleplan.fitting.fit_diagnostics import PriorShift, fit_notices, prior_notices, prior_shift
@@ -17,11 +18,8 @@ from scaleplan.fitting.isoflop import fit_isoflop
 from scaleplan.fitting.ladder import fit_ladder
 from scaleplan.fitting.objective import Objective
 from scaleplan.fitting.point import fit_form, has_distinct
-from scaleplan.fitting.profile import profile_interval
 from scaleplan.fitting.row_diagnostics import replicate_noise
 from scaleplan.fitting.run_diagnostics import run_notices
-from scaleplan.fitting.solution import AT_BOUND
-from scaleplan.laws.student import two_sided_coverage, two_sided_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from scaleplan.fitting.bootstrap import Bootstrap
     from scaleplan.fitting.forms import FitForm
     from scaleplan.fitting.runs import Runs
     from scaleplan.fitting.settings import Method, Settings
@@ -40,6 +39,8 @@ if TYPE_CHECKING:
 
 
 DEFAULT = FIT_FORMS[0].name
+_SETTLED = 0.99
+"""Our choice: one resample in a hundred may lack the runs that hold a constant."""
 
 
 class Rule(Protocol):
@@ -78,21 +79,6 @@ class Approach(NamedTuple):
     found: Rule
 
 
-_LOOSE = 0.3
-"""Our choice: where the logarithm of E is so unsure, the delta method's upper end of E lies above measured losses."""
-_SURE = 1 - 1e-12
-"""Our choice: the highest level of a profile; quantiles beyond it are lost to rounding."""
-
-
-class FittedConstant(NamedTuple):
-    """A constant of the law's form, with the ends of its interval; ``None`` where there is none."""
-
-    symbol: str
-    value: float
-    low: float | None
-    high: float | None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class FittedLaw:
     """A law fitted to runs, ready to be written as a law file.
@@ -117,6 +103,8 @@ class FittedLaw:
     """a in N* ~ C^a of a surface, by the delta method."""
     shift: PriorShift | None = None
     """How far the fit for forecasting is from the plain one."""
+    condition: float | None = None
+    """Condition number of the scaled information matrix: about 1,000 for a good grid; of forms with exponents alone."""
     replicates: tuple[float, int] | None = None
     """Standard deviation of ln L between runs of equal parameters and tokens, and its degrees of freedom."""
 
@@ -151,7 +139,8 @@ def fit_law(runs: Runs, settings: Settings, *, progress: Progress | None = None)
     _require_usable(fit, settings)
     tested = back_test(runs, fitter(form, settings))
     allowances = allowances_of(tested, forecast=forecast)
-    covariance, by = _covariance(fit, settings, progress)
+    drawn, drawn_said = _drawn(fit, settings, progress)
+    covariance, by = (fit.covariance, "delta") if drawn is None else (drawn.covariance(), "bootstrap")
     rule = fit_ladder(runs) if form.compute_only else None
     approaches, said = _approaches(runs, fit) if settings.method == "all" else ((), ())
     if approaches:
@@ -167,16 +156,18 @@ def fit_law(runs: Runs, settings: Settings, *, progress: Progress | None = None)
         approaches=approaches,
         allowances=allowances,
         back_test=tested,
-        constants=_constants(fit, covariance, settings, allowances.kappa),
+        constants=fitted_constants(fit, covariance, settings, allowances.kappa, drawn),
         warnings=(
             *notices,
             *(() if plain is None else fit_notices(plain)),
             *prior_notices(fit),
             *(() if rule is None else rule.notices),
+            *drawn_said,
             *said,
         ),
-        params_exponent=_params_exponent(fit, covariance, settings, allowances.kappa),
+        params_exponent=params_exponent(fit, covariance, settings, allowances.kappa),
         shift=prior_shift(fit),
+        condition=condition_number(fit) if form.exponents else None,
         replicates=replicate_noise(runs),
     )
 
@@ -188,7 +179,7 @@ def _by_rule(runs: Runs, settings: Settings) -> FittedLaw:
     fit = found.trend
     constants: tuple[FittedConstant, ...] = ()
     if fit is not None:
-        constants = _constants(fit, fit.covariance, settings, allowances.kappa)
+        constants = fitted_constants(fit, fit.covariance, settings, allowances.kappa)
     return FittedLaw(
         settings=settings,
         runs=runs,
@@ -244,20 +235,32 @@ def _approaches(runs: Runs, fit: Fit) -> tuple[tuple[Approach, ...], tuple[Notic
     return tuple(found), tuple(notices)
 
 
-def _covariance(fit: Fit, settings: Settings, progress: Progress | None) -> tuple[Floats, str]:
+def _drawn(fit: Fit, settings: Settings, progress: Progress | None) -> tuple[Bootstrap | None, tuple[Notice, ...]]:
+    """The bootstrap that was asked for, or that the objective calls for; of the latter it may be done without."""
     if not settings.resamples:
-        return fit.covariance, "delta"
+        return None, ()
     from scaleplan.fitting.bootstrap import bootstrap
 
-    drawn = bootstrap(
-        fit,
-        settings.resamples,
-        seed=settings.seed,
-        workers=settings.workers,
-        scheduler=settings.scheduler,
-        progress=progress,
+    try:
+        drawn = bootstrap(
+            fit,
+            settings.resamples,
+            seed=settings.seed,
+            workers=settings.workers,
+            scheduler=settings.scheduler,
+            progress=progress,
+        )
+    except UsageError as error:
+        if settings.bootstrap is not None or settings.scheduler is not None:
+            raise
+        return None, (Notice("bootstrap_left_out", f"{error.message}; the intervals are those of the delta method."),)
+    if drawn.converged >= _SETTLED:
+        return drawn, ()
+    text = (
+        f"{fit.runs.source}: {1 - drawn.converged:.1%} of the resamples found no minimum: E or an exponent has nothing "
+        "to hold it there; read its interval with care."
     )
-    return drawn.covariance(), "bootstrap"
+    return drawn, (Notice("bootstrap_unsettled", text),)
 
 
 def _require_usable(fit: Fit, settings: Settings) -> None:
@@ -272,64 +275,3 @@ def _require_usable(fit: Fit, settings: Settings) -> None:
         f"{fit.runs.source}: the form {fit.form.name} fits best where loss does not fall with size or data ({shown}), "
         f"which plans nothing; {hint}add runs of other sizes and tokens, or try another --form"
     )
-
-
-def _constants(fit: Fit, covariance: Floats, settings: Settings, kappa: float) -> tuple[FittedConstant, ...]:
-    """The constants of the fit; a parameter ``ln_X`` gives X, with ends that X cannot fall below zero by."""
-    wide = two_sided_quantile(settings.level, fit.dof) * _times(settings, kappa)
-    out: list[FittedConstant] = []
-    errors = covariance.diagonal() ** 0.5
-    profiled = needs_profile(fit, settings)
-    # The profile is followed further, not stretched: from an E that fell to nothing it would go beyond any loss.
-    level = min(two_sided_coverage(wide, fit.dof), _SURE)
-    for place, (name, value, error) in enumerate(
-        zip(fit.form.parameters, fit.theta.tolist(), errors.tolist(), strict=True)
-    ):
-        ends: tuple[float | None, float | None] = (value - wide * error, value + wide * error)
-        if profiled:
-            ends = _profiled(fit, place, level)
-        if name.startswith("ln_"):
-            out.append(FittedConstant(name[3:], math.exp(value), *(None if x is None else _exp(x) for x in ends)))
-        else:
-            out.append(FittedConstant(name, value, *ends))
-    return tuple(out)
-
-
-def _profiled(fit: Fit, place: int, level: float) -> tuple[float | None, float | None]:
-    """The profile's ends of one parameter; none where the profile cannot be followed."""
-    try:
-        return profile_interval(fit, lambda theta: theta[place], level)
-    except ConvergenceError:
-        return None, None
-
-
-def _params_exponent(fit: Fit, covariance: Floats, settings: Settings, kappa: float) -> FittedConstant | None:
-    """beta / (alpha + beta), where the form has both; of tied exponents it is a half, whatever the runs say."""
-    values = fit.values()
-    if "alpha" not in values or "beta" not in values:
-        return None
-    total = values["alpha"] + values["beta"]
-    slope = [{"alpha": -values["beta"], "beta": values["alpha"]}.get(name, 0.0) / total**2 for name in values]
-    variance = sum(x * y * float(covariance[i, j]) for i, x in enumerate(slope) for j, y in enumerate(slope))
-    error = math.sqrt(max(variance, 0.0))
-    half = two_sided_quantile(settings.level, fit.dof) * _times(settings, kappa) * error
-    a = values["beta"] / total
-    return FittedConstant("a", a, a - half, a + half)
-
-
-def _times(settings: Settings, kappa: float) -> float:
-    """What standard errors are multiplied by: kappa, of which the sampling band takes no more than one."""
-    return kappa if settings.band == "forecast" else min(1.0, kappa)
-
-
-def needs_profile(fit: Fit, settings: Settings) -> bool:
-    """Whether the delta method's ends of the constants do not hold: a bound is near, and nothing else steadies them."""
-    if settings.resamples or fit.prior or fit.form.steadying(fit.runs):
-        return False
-    errors = dict(zip(fit.form.parameters, fit.standard_errors().tolist(), strict=True))
-    return fit.status == AT_BOUND or max(errors.get("ln_E", 0.0), errors.get("ln_L_inf", 0.0)) > _LOOSE
-
-
-def _exp(x: float) -> float | None:
-    """The end of X by that of ln X; none where it is beyond any number."""
-    return math.exp(x) if x < 700 else None

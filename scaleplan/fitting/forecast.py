@@ -3,9 +3,9 @@
 A plain fit to few or cheap runs lets E fall to zero or an exponent run away, and gives the cheapest and worst trained
 runs as much to say as the dear ones that the forecast starts from. So
 
-    F = sum_i c_i rho(q_i r_i) / (m_i s^2) + sum_p ((p - mean_p) / sd_p)^2 / 2,
+    F = sum_i rho(q_i r_i) / (m_i s^2) + sum_p ((p - mean_p) / sd_p)^2 / 2,
 
-    q_i = (L_min / L_i)^6 (C_i / C_max)^(1/4) min(1, D_i / (5 N_i))^(1/2), the largest scaled to 1,
+    q_i = c_i^(1/2) (L_min / L_i)^6 (C_i / C_max)^(1/4) min(1, D_i / (5 N_i))^(1/2), the largest scaled to 1,
     alpha, beta ~ N(0.35, 0.075^2),
     ln E ~ N(ln(share L_min), 0.075^2), share = max(0.65, 0.95 / (1 + 0.2686 (C_max / 1e21)^-0.178)),
 
@@ -32,7 +32,7 @@ from scaleplan.fitting.covariance import posterior_covariance, widened_along
 from scaleplan.fitting.model import searched
 from scaleplan.fitting.newton import Minima, minimise
 from scaleplan.fitting.objective import HUBER_CONSTANT, Objective, Penalty, huber, robust_sd
-from scaleplan.fitting.point import coarse, fit_form, has_distinct, require_runs, status_of
+from scaleplan.fitting.point import COARSE_RUNS, fit_form, has_distinct, require_runs, status_of
 from scaleplan.fitting.solution import Fit, Prior
 from scaleplan.laws.additive import Additive
 from scaleplan.laws.uncertainty import DEFAULT_KAPPA
@@ -50,6 +50,7 @@ _EXPONENT, _EXPONENT_SD = 0.35, 0.075
 _E_SHARE, _E_CEILING, _E_SD = 0.65, 0.95, 0.075
 _REDUCIBLE, _REDUCIBLE_SLOPE, _REDUCIBLE_FLOP = 0.2686, 0.178, 1e21
 _LOSS_POWER, _FLOP_POWER, _RATIO_POWER, _FULL_RATIO = 6.0, 0.25, 0.5, 5.0
+_LEAST_WEIGHT = 1e-3
 _FIRST_SD, _LEAST_SD = 0.02, 0.006
 _NO_SLOPE = 1e-3
 """Our choice: with a smaller exponent, N* of the plain fit is wherever rounding puts it."""
@@ -61,7 +62,7 @@ _SIZE_MISFIT = 0.12
 _ROUNDS = 4
 """Our choice: noise and the line of N* are settled to a thousandth of themselves by then."""
 _LOST = 3
-"""Degrees of freedom that the fit takes: the priors stand in for the rest."""
+"""Degrees of freedom that the fit takes, and the fewest it has: the priors stand in for the rest."""
 
 
 def has_prior(form: FitForm) -> bool:
@@ -83,7 +84,7 @@ def fit_forecast(runs: Runs, form: FitForm, *, plain: Fit | None = None) -> Fit:
     require_runs(runs, form, len(form.parameters))
     scale = row_scale(runs)
     prior = _priors(runs, form)
-    some = coarse(runs)
+    some = runs.evenly(COARSE_RUNS)
     model = form.bind(some)
     weight = _row_weight(some, row_scale(some))
     sd = _FIRST_SD
@@ -100,7 +101,7 @@ def fit_forecast(runs: Runs, form: FitForm, *, plain: Fit | None = None) -> Fit:
         plain = fit_form(runs, form)
     for _ in range(_ROUNDS):
         residuals = model.residuals(theta[None, :])[0]
-        sd = max(robust_sd(scale * residuals, runs.weight) * _inflation(runs), _LEAST_SD)
+        sd = max(robust_sd(scale * residuals) * _inflation(runs), _LEAST_SD)
         prior = (*_priors(runs, form), *_best_size(plain, model.to_natural @ theta))
         penalty = penalty_of(model.to_natural, prior, sd**2)
         found = _search(model, weight, HUBER_CONSTANT * sd / scale, penalty, theta[None, :])
@@ -138,16 +139,31 @@ def fit_forecast(runs: Runs, form: FitForm, *, plain: Fit | None = None) -> Fit:
 
 
 def row_scale(runs: Runs) -> Floats:
-    """q: what a row's residual is multiplied by, the square root of its precision; 1 for the one that counts most."""
-    flop = runs.train_flop
+    """q: what a row's residual is multiplied by, the square root of its precision; 1 for the one that counts most.
+
+    A row's own weight is a precision too. Rows of next to no weight do not set the scale of the others.
+    """
+    told = _told(runs)
+    flop, loss = runs.train_flop, runs.loss
     ratio = np.minimum(1.0, runs.tokens / runs.params / _FULL_RATIO)
-    q = (runs.loss.min() / runs.loss) ** _LOSS_POWER * (flop / flop.max()) ** _FLOP_POWER * ratio**_RATIO_POWER
-    return q / q.max()
+    best, dearest = loss[told].min(), flop[told].max()
+    q = (best / loss) ** _LOSS_POWER * (flop / dearest) ** _FLOP_POWER * ratio**_RATIO_POWER * np.sqrt(runs.weight)
+    return q / q[told].max()
+
+
+def _told(runs: Runs) -> NDArray[np.bool_]:
+    """Which rows say anything: those of more than a thousandth of the most weight."""
+    return runs.weight > _LEAST_WEIGHT * runs.weight.max()
+
+
+def _dearest(runs: Runs) -> float:
+    """The compute of the dearest run that says anything."""
+    return float(runs.train_flop[_told(runs)].max())
 
 
 def _row_weight(runs: Runs, scale: Floats) -> Floats:
     """What rows count: those of one run together as much as their mean, for they share its luck."""
-    return runs.weight * scale**2 / np.bincount(runs.run)[runs.run]
+    return scale**2 / np.bincount(runs.run)[runs.run]
 
 
 def expected_share(train_flop: float) -> float:
@@ -172,7 +188,8 @@ def prior_rows(to_natural: Floats, prior: tuple[Prior, ...], noise: float) -> tu
 
 def _priors(runs: Runs, form: FitForm) -> tuple[Prior, ...]:
     """Of the exponents and of E."""
-    centre = math.log(expected_share(float(runs.train_flop.max())) * float(runs.loss.min()))
+    told = _told(runs)
+    centre = math.log(expected_share(_dearest(runs)) * float(runs.loss[told].min()))
     means = dict.fromkeys(form.exponents, (_EXPONENT, _EXPONENT_SD)) | {"ln_E": (centre, _E_SD)}
     return tuple(
         Prior(name, tuple(float(name == each) for each in form.parameters), mean, sd, mean)
@@ -184,7 +201,7 @@ def _best_size(plain: Fit | None, natural: Floats) -> tuple[Prior, ...]:
     """What the plain fit says of N* at the dearest run, as a measurement made linear at ``natural``."""
     if plain is None or not plain.usable or min(plain.values()[name] for name in plain.form.exponents) < _NO_SLOPE:
         return ()
-    flop = float(plain.runs.train_flop.max())
+    flop = _dearest(plain.runs)
     said, slope = _ln_params_opt(plain.form, plain.theta, flop)
     error = _PLAIN_KAPPA * math.sqrt(max(float(slope @ plain.covariance @ slope), 0.0))
     now, row = _ln_params_opt(plain.form, natural, flop)
@@ -196,7 +213,7 @@ def _with_size_misfit(form: FitForm, runs: Runs, natural: Floats, covariance: Fl
     """The covariance with what misfit adds to ln N* at the dearest run."""
     if min(natural[form.parameters.index(name)] for name in form.exponents) < _NO_SLOPE:
         return covariance
-    _, slope = _ln_params_opt(form, natural, float(runs.train_flop.max()))
+    _, slope = _ln_params_opt(form, natural, _dearest(runs))
     return widened_along(covariance, slope, _SIZE_MISFIT)
 
 

@@ -4,10 +4,10 @@ First comes the mean |error| of the forward-chaining back-test, over the steps t
 step weighed by the logarithm of how far it reaches; where the runs have too few budgets for one, Akaike's criterion
 corrected for small samples (Hurvich & Tsai 1989),
 
-    AICc = n ln(RSS / n) + 2 k + 2 k (k + 1) / (n - k - 1),
+    AICc = n ln(RSS / n) + 2 K + 2 K (K + 1) / (n - K - 1),
 
-with k the form's parameters, and RSS twice Huber's loss of the residuals at the threshold of the first form, so that a
-few bad runs do not choose the form.
+with K the form's parameters and the noise, and RSS twice Huber's loss of the plain fit's residuals at the threshold of
+the first form, so that neither priors nor a few bad runs choose the form.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from scaleplan.fitting.backtest import BackTest, back_test
 from scaleplan.fitting.fitted_law import DEFAULT, fitter
 from scaleplan.fitting.forms import FIT_FORMS
 from scaleplan.fitting.objective import huber
+from scaleplan.fitting.point import fit_form
 from scaleplan.fitting.solution import CONVERGED
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class ComparedForm:
     """One form's fit, its ``aicc``, and its back-test ``error`` and ``bias`` of ln L over the ``steps`` in common."""
 
     fit: Fit
-    aicc: float
+    aicc: float | None
     error: float | None
     bias: float | None
     steps: int
@@ -58,13 +59,17 @@ class FormComparison:
         """The surface to plan with: the default form unless another is clearly better."""
         surfaces = [each for each in self.forms if not each.fit.form.compute_only]
         default = next((each for each in surfaces if each.fit.form.name == DEFAULT), None)
+        if not surfaces:
+            return self.forms[0].fit.form.name
         first = surfaces[0]
         if default is None or first is default:
             return first.fit.form.name
         if first.error is not None and default.error is not None:
             better = first.error < _WORTH * default.error
-        else:
+        elif first.aicc is not None and default.aicc is not None:
             better = first.aicc < default.aicc - _SAME_AICC
+        else:
+            better = False
         return first.fit.form.name if better else DEFAULT
 
 
@@ -92,8 +97,9 @@ def compare_forms(runs: Runs, settings: Settings) -> FormComparison:
     if not fits:
         raise UsageError(f"{runs.source}: no form can be fitted: {'; '.join(left_out.values())}")
     tests = [back_test(runs, fitter(fit.form, settings)) for fit in fits]
-    compared = [_compared(fit, own, tests, fits[0].delta) for fit, own in zip(fits, tests, strict=True)]
-    compared.sort(key=lambda each: (each.error is None, each.error if each.error is not None else each.aicc))
+    criteria = [_criterion(fits[0], fit) for fit in fits]
+    compared = [_compared(*each, tests) for each in zip(fits, tests, criteria, strict=True)]
+    compared.sort(key=_order)
     return FormComparison(forms=tuple(compared), left_out=left_out)
 
 
@@ -106,7 +112,21 @@ def _unfit(form: FitForm, runs: Runs) -> str | None:
     return None
 
 
-def _compared(fit: Fit, own: BackTest | None, tests: list[BackTest | None], delta: float) -> ComparedForm:
+def _order(each: ComparedForm) -> tuple[bool, float]:
+    if each.error is not None:
+        return False, each.error
+    return True, math.inf if each.aicc is None else each.aicc
+
+
+def _criterion(first: Fit, fit: Fit) -> float | None:
+    """AICc of the plain fit of a form, at the threshold of the first form's."""
+    try:
+        return _aicc(fit_form(fit.runs, fit.form), fit_form(first.runs, first.form).delta)
+    except UsageError:
+        return None
+
+
+def _compared(fit: Fit, own: BackTest | None, aicc: float | None, tests: list[BackTest | None]) -> ComparedForm:
     error = bias = None
     steps = 0
     if own is not None and all(each is not None for each in tests):
@@ -119,12 +139,15 @@ def _compared(fit: Fit, own: BackTest | None, tests: list[BackTest | None], delt
             weights = [math.log(split.reach) for split in shared]
             error = sum(w * split.error for w, split in zip(weights, shared, strict=True)) / sum(weights)
             bias = sum(w * split.bias for w, split in zip(weights, shared, strict=True)) / sum(weights)
-    return ComparedForm(fit=fit, aicc=_aicc(fit, delta), error=error, bias=bias, steps=steps)
+    return ComparedForm(fit=fit, aicc=aicc, error=error, bias=bias, steps=steps)
 
 
-def _aicc(fit: Fit, delta: float) -> float:
-    n, k = fit.runs.count, len(fit.form.parameters)
-    weight = fit.runs.weight
-    mean = 2 * float(weight @ huber(fit.residuals, delta)) / float(weight.sum())
-    correction = 2 * k * (k + 1) / (n - k - 1) if n > k + 1 else math.inf
-    return n * math.log(max(mean, 1e-300)) + 2 * k + correction
+def _aicc(plain: Fit, delta: float) -> float | None:
+    """Of a plain fit; ``None`` with too few runs for the correction."""
+    n, parameters = plain.runs.count, len(plain.form.parameters) + 1
+    if n <= parameters + 1:
+        return None
+    weight = plain.runs.weight
+    mean = 2 * float(weight @ huber(plain.residuals, delta)) / float(weight.sum())
+    correction = 2 * parameters * (parameters + 1) / (n - parameters - 1)
+    return n * math.log(max(mean, 1e-300)) + 2 * parameters + correction

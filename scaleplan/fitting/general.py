@@ -23,7 +23,7 @@ import numpy as np
 from scaleplan.fitting.model import Local
 from scaleplan.fitting.newton import minimise
 from scaleplan.fitting.objective import LEAST_DELTA, Penalty, huber, influence, robust_sd
-from scaleplan.fitting.start_grids import thinned
+from scaleplan.fitting.start_grids import grid_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -100,7 +100,7 @@ class General(ABC):
 
         Of very many runs an even choice is asked instead.
         """
-        few = thinned(runs)
+        few = grid_rows(runs)
         if few is not runs:
             own: Callable[[Runs], General] = cast("Any", type(self))
             asked = own(few)

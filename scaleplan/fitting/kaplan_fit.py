@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scaleplan.fitting.general import General, Steady
-from scaleplan.fitting.start_grids import thinned, two_levels, whitening
+from scaleplan.fitting.start_grids import grid_rows, two_levels, whitening
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,19 +91,19 @@ class KaplanFit(General):
 
     def raw_starts(self, runs: Runs) -> Floats:
         """At each pair of slopes, L^(1/alpha_D) = N_c^s N^-s + D_c / D is linear in its levels."""
-        runs = thinned(runs)
+        runs = grid_rows(runs)
         x, y = np.log(runs.params), np.log(runs.tokens)
         grid = np.geomspace(0.02, 1.0, _SLOPES)
         alpha_n, alpha_d = (each.ravel() for each in np.meshgrid(grid, grid))
         s = alpha_n / alpha_d
         target = np.log(runs.loss)[None, :] / alpha_d[:, None]
         # Columns at the centre of the runs keep the powers within a float's range.
-        centre = float(target.mean(axis=1).max() * 0), float(x.mean()), float(y.mean())
+        centre = float(x.mean()), float(y.mean())
         middle = target.mean(axis=1, keepdims=True)
-        one = np.exp(-s[:, None] * (x - centre[1])[None, :] - (target - middle))
-        other = np.exp(-(y - centre[2])[None, :] - (target - middle))
+        one = np.exp(-s[:, None] * (x - centre[0])[None, :] - (target - middle))
+        other = np.exp(-(y - centre[1])[None, :] - (target - middle))
         levels = np.log(two_levels(one, other, runs.weight)) + middle
-        natural = np.stack([levels[:, 0] / s + centre[1], levels[:, 1] + centre[2], alpha_n, alpha_d], axis=1)
+        natural = np.stack([levels[:, 0] / s + centre[0], levels[:, 1] + centre[1], alpha_n, alpha_d], axis=1)
         u = s[:, None] * (natural[:, 0, None] - x)
         error = alpha_d[:, None] * np.logaddexp(u, natural[:, 1, None] - y) - np.log(runs.loss)
         squares = (error * error) @ runs.weight

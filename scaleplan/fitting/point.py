@@ -41,7 +41,7 @@ _LEAST_SHARE, _LEAST_EXPONENT = 1e-4, 1e-3
 """Our choice: an E below this share of the least loss, or an exponent below this, is at its bound."""
 
 
-_COARSE_RUNS = 10_000
+COARSE_RUNS = 10_000
 """Our choice: an even choice of so many rows has the basins of all of them; the last steps are taken with every row."""
 _FEW_ROWS = 1000
 _ROUGH_STEPS = 12
@@ -89,7 +89,7 @@ def fit_form(runs: Runs, form: FitForm, *, objective: Objective = Objective.HUBE
         UsageError: fewer runs than that.
     """
     require_runs(runs, form, len(form.parameters) + 1)
-    some = coarse(runs)
+    some = runs.evenly(COARSE_RUNS)
     model = form.bind(some)
     found = _searched(model, some.weight[None, :], model.starts(some.weight), objective)
     starts, agree = len(found.minima.value), _agreeing(found)
@@ -101,7 +101,7 @@ def fit_form(runs: Runs, form: FitForm, *, objective: Objective = Objective.HUBE
     theta = found.minima.theta[best]
     residuals = model.residuals(theta[None, :])[0]
     natural = model.to_natural @ theta
-    noise = _noise(residuals, runs.weight, len(form.parameters))
+    noise = _noise(residuals, runs, len(form.parameters))
     held = model.steadying(found.delta)
     steadying = None if held is None else (held.precision, prior_worth(found.delta, noise))
     covariance = m_estimator_covariance(runs, model.jacobian(theta), residuals, found.delta, steadying)
@@ -160,18 +160,10 @@ def _agreeing(found: _Search) -> int:
     return int(np.sum(values <= values.min() * (1 + _SAME) + 1e-25))
 
 
-def coarse(runs: Runs) -> Runs:
-    """Every run, or an even choice along compute of very many."""
-    if len(runs) <= _COARSE_RUNS:
-        return runs
-    order = np.argsort(runs.train_flop, kind="stable")
-    return runs.subset(order[np.linspace(0, len(order) - 1, _COARSE_RUNS).astype(np.int64)])
-
-
-def _noise(residuals: Floats, weight: Floats, k: int) -> float:
-    """Robust variance of ln L around the fit, with n - k degrees of freedom."""
-    n = len(residuals)
-    return robust_sd(residuals, weight) ** 2 * n / max(n - k, 1)
+def _noise(residuals: Floats, runs: Runs, k: int) -> float:
+    """Robust variance of ln L around the fit, with as many degrees of freedom as there are runs beyond k."""
+    n = runs.count
+    return robust_sd(residuals, runs.weight) ** 2 * n / max(n - k, 1)
 
 
 def status_of(form: FitForm, natural: Floats, converged: bool, least: float) -> str:  # a fact of the search
@@ -179,8 +171,6 @@ def status_of(form: FitForm, natural: Floats, converged: bool, least: float) -> 
     values = dict(zip(form.parameters, natural.tolist(), strict=True))
     floor = next((values[name] for name in ("ln_E", "ln_L_inf") if name in values), None)
     slopes = [values[name] for name in SLOPES if name in values]
-    if (floor is not None and math.exp(min(floor, 0.0)) < _LEAST_SHARE * least) or min(
-        slopes, default=1.0
-    ) < _LEAST_EXPONENT:
+    if (floor is not None and floor < math.log(_LEAST_SHARE * least)) or min(slopes, default=1.0) < _LEAST_EXPONENT:
         return AT_BOUND
     return CONVERGED if converged else NOT_CONVERGED

@@ -88,6 +88,13 @@ class Runs:
             names=None if self.names is None else tuple(self.names[int(i)] for i in kept),
         )
 
+    def evenly(self, most: int) -> Runs:
+        """All rows, or an even choice of ``most`` along compute; rows of equal compute go by their other numbers."""
+        if len(self) <= most:
+            return self
+        order = np.lexsort((self.loss, self.tokens, self.params, self.train_flop))
+        return self.subset(order[np.linspace(0, len(order) - 1, most).astype(np.int64)])
+
     def digest(self) -> str:
         """SHA-256 of the numbers fitted to, in their order: little-endian doubles, one column after the other."""
         total = hashlib.sha256()
@@ -95,6 +102,11 @@ class Runs:
             if column is not None:
                 total.update(np.ascontiguousarray(column, dtype="<f8").tobytes())
         return total.hexdigest()
+
+
+def relative(weight: Floats) -> Floats:
+    """Weights of mean one: what they are in is nobody's business, and priors must not depend on it."""
+    return weight / weight.mean()
 
 
 def runs_of(
@@ -109,11 +121,12 @@ def runs_of(
 ) -> Runs:
     """Runs from arrays that are known to be sound; every row is a run of its own unless ``run`` says otherwise."""
     n = len(loss)
+    given = np.ones(n) if weight is None else np.asarray(weight, dtype=float)
     return Runs(
         params=np.asarray(params, dtype=float),
         tokens=np.asarray(tokens, dtype=float),
         loss=np.asarray(loss, dtype=float),
-        weight=np.ones(n) if weight is None else np.asarray(weight, dtype=float),
+        weight=relative(given),
         run=np.arange(n) if run is None else np.asarray(run, dtype=np.int64),
         row=np.arange(1, n + 1),
         unique_tokens=None if unique_tokens is None else np.asarray(unique_tokens, dtype=float),

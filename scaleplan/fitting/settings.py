@@ -17,7 +17,7 @@ METHODS: tuple[Method, ...] = ("parametric", "isoflop", "envelope", "all")
 _DEFAULT_FORM = "additive"
 BANDS = ("forecast", "sampling")
 DEFAULT_BOOTSTRAP = 1000
-"""Our choice, where the objective leaves no other interval: percentiles of 95 % move by a tenth of their width."""
+"""Our choice, where the objective leaves no other interval: 95 % percentiles then move by a tenth of their width."""
 _LEAST_BOOTSTRAP = 40
 """Our choice: fewer resamples have no 2.5 % percentile that is not their extreme."""
 

@@ -95,7 +95,8 @@ class Fit:
             if not predicted[int(np.argmax(flop))] < predicted[int(np.argmin(flop))]:
                 return False
         slopes = [value for name, value in self.values().items() if name in SLOPES]
-        return bool(np.isfinite(self.theta).all() and np.isfinite(self.covariance).all()) and min(slopes, default=1) > 0
+        sound = np.isfinite(self.theta).all() and np.isfinite(self.covariance).all()
+        return bool(sound and (np.diag(self.covariance) >= 0).all()) and min(slopes, default=1) > 0
 
     def values(self) -> dict[str, float]:
         """The natural parameters by name."""

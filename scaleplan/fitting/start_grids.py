@@ -29,13 +29,10 @@ def whitening(jacobian: Floats, weight: Floats) -> Floats:
     return scale[:, None] * inverse.T
 
 
-def thinned(runs: Runs) -> Runs:
-    """The runs that a grid of starts sees: all, or an even choice over compute where there are very many."""
-    counted = np.flatnonzero(runs.weight > 0)
-    if len(counted) > _GRID_ROWS:
-        order = counted[np.argsort(runs.train_flop[counted], kind="stable")]
-        counted = order[np.linspace(0, len(order) - 1, _GRID_ROWS).astype(np.int64)]
-    return runs if len(counted) == len(runs) else runs.subset(counted)
+def grid_rows(runs: Runs) -> Runs:
+    """The runs that a grid of starts sees: those that count, an even choice over compute of very many."""
+    counted = runs.weight > 0
+    return (runs if counted.all() else runs.subset(counted)).evenly(_GRID_ROWS)
 
 
 def two_levels(one: Floats, other: Floats, weight: Floats, least: float = 1e-3) -> Floats:

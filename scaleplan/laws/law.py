@@ -79,8 +79,9 @@ class Law(NamedTuple):
             UsageError: this law is an allocation rule only.
         """
         if self.surface is None:
+            gives = "no loss" if self.trend is None else "the loss along them alone"
             raise UsageError(
-                f"{self.id} is an allocation rule: it gives parameters and tokens for a budget but no loss, "
+                f"{self.id} is an allocation rule: it gives parameters and tokens for a budget but {gives}, "
                 f"so it cannot serve {purpose}; a law with a loss surface can, such as besiroglu-2024"
             )
         return self.surface

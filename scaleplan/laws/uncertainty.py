@@ -80,16 +80,18 @@ class Uncertainty(NamedTuple):
         if self.starvation:
             starved = self.starvation * clip_low(log(FULL_TOKENS_PER_PARAM / tokens_per_param) / _LN_10, 0.0)
             misfit = sqrt(misfit * misfit + starved * starved)
-        return self._half_width(variance, misfit, level)
+        return self._half_width(variance, misfit, level, self.kappa)
 
     def log_params_half_width(self, sensitivity: tuple[Real, ...], train_flop: Real, level: float) -> Real:
         """Half-width of the band of ln N* (and of ln D*) at the budget ``train_flop``."""
-        return self._half_width(self.variance(sensitivity), self.drift * self.decades_beyond(train_flop), level)
+        # A back-test of losses may find their errors overstated; of the best size it says nothing.
+        kappa = max(1.0, self.kappa)
+        return self._half_width(self.variance(sensitivity), self.drift * self.decades_beyond(train_flop), level, kappa)
 
     def log_constant_half_width(self, name: str, level: float) -> float:
         """Half-width of the band of one fitted constant, without an extrapolation term."""
         index = self.parameters.index(name)
-        return two_sided_quantile(level, self.dof) * self.kappa * self.covariance[index][index] ** 0.5
+        return two_sided_quantile(level, self.dof) * max(1.0, self.kappa) * self.covariance[index][index] ** 0.5
 
-    def _half_width(self, variance: Real, misfit: Real, level: float) -> Real:
-        return two_sided_quantile(level, self.dof) * sqrt(self.kappa**2 * variance + misfit * misfit)
+    def _half_width(self, variance: Real, misfit: Real, level: float, kappa: float) -> Real:
+        return two_sided_quantile(level, self.dof) * sqrt(kappa**2 * variance + misfit * misfit)

@@ -248,7 +248,7 @@ def _weights(fitted: FittedLaw) -> str:
     own = "column weight" if float(np.ptp(fitted.runs.weight)) else "equal"
     if fitted.fit is None or fitted.fit.row_scale is None:
         return own
-    return f"{own}, times (L_min/L)^12 (C/C_max)^(1/2) min(1, D/(5 N))"
+    return f"{own}, times (L_min/L)^12 (C/C_max)^(1/2) min(1, D/(5 N)), the rows of one run as much as one"
 
 
 def _checkpoints(read: Runs, kept: Runs) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scaleplan.conventions import ParamCount
 from scaleplan.errors import InputFileError, Notice, quoted
-from scaleplan.fitting.runs import Runs
+from scaleplan.fitting.runs import Runs, relative
 from scaleplan.specs import run_conditions
 from scaleplan.specs.raw_table import Table
 from scaleplan.specs.run_columns import QUANTITIES, Column, column, explain
@@ -222,7 +222,7 @@ def _runs(read: _Read) -> tuple[Runs, tuple[Notice, ...]]:
         params=size,
         tokens=tokens,
         loss=values["loss"],
-        weight=values.get("weight", np.ones(n)),
+        weight=relative(values.get("weight", np.ones(n))),
         run=run,
         row=np.asarray(read.table.rows, dtype=np.int64),
         counts_params=ParamCount.NONEMBEDDING if read.roles.size == "params_nonembedding" else ParamCount.TOTAL,

@@ -115,7 +115,7 @@ def _comparison_grids(compared: FormComparison) -> list[Grid]:
             str(len(each.fit.form.parameters)),
             "-" if each.error is None else f"{100 * each.error:.2f}%",
             "-" if each.bias is None else f"{100 * each.bias:+.2f}%",
-            f"{each.aicc:.1f}",
+            "-" if each.aicc is None else f"{each.aicc:.1f}",
         )
         for rank, each in enumerate(compared.forms, 1)
     ]
@@ -135,7 +135,7 @@ def _facts(result: LawFit) -> Grid:
     fitted = result.fitted
     fit = fitted.fit
     rows = f"{fitted.runs.count:,} runs" + (f", {len(fitted.runs):,} rows" if fitted.runs.clustered else "")
-    lines = [("runs", rows)]
+    lines = [("runs", rows), ("design", _design(fitted))]
     if fit is not None:
         threshold = "" if math.isinf(fit.delta) else f", threshold {fit.delta:.3g}"
         lines += [
@@ -150,6 +150,14 @@ def _facts(result: LawFit) -> Grid:
     if result.file is not None:
         lines.append(("written to", result.file))
     return plain(None, ("", ""), lines)
+
+
+def _design(fitted: FittedLaw) -> str:
+    """How far the runs spread, and whether that tells the form's constants apart."""
+    runs = fitted.runs
+    ratio, compute = (math.log10(float(x.max() / x.min())) for x in (runs.tokens / runs.params, runs.train_flop))
+    said = f"{compute:.1f} decades of compute, {ratio:.1f} of tokens a parameter"
+    return said if fitted.condition is None else f"{said}; condition number {_digits_or_count(fitted.condition)}"
 
 
 def _replicates(fitted: FittedLaw) -> str:
@@ -170,6 +178,8 @@ def _priors(fit: Fit) -> str:
 
 
 def _digits_or_count(value: float) -> str:
+    if math.isinf(value):
+        return "infinite"
     return f"{value:.3g}" if value < 1e3 else count(value)
 
 

@@ -12,7 +12,8 @@ from scaleplan.views.table import Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scaleplan.fitting.fitted_law import Approach, FittedConstant, FittedLaw
+    from scaleplan.fitting.constants import FittedConstant
+    from scaleplan.fitting.fitted_law import Approach, FittedLaw
     from scaleplan.fitting.form_comparison import ComparedForm
     from scaleplan.fitting.solution import Fit
     from scaleplan.specs.law_fit import LawFit
@@ -45,6 +46,7 @@ FIT_COLUMNS = (
     "backtest_bias",
     "backtest_coverage",
     "aicc",
+    "condition",
     "replicate_sd",
     "plain_loss_shift",
     "intervals",
@@ -111,6 +113,7 @@ def _law_row(result: LawFit) -> dict[str, Any]:
         "tau": fitted.allowances.tau,
         "drift": fitted.allowances.drift,
         "starvation": fitted.allowances.starvation,
+        "condition": None if fitted.condition is None or math.isinf(fitted.condition) else fitted.condition,
         "replicate_sd": None if fitted.replicates is None else fitted.replicates[0],
         "plain_loss_shift": None if fitted.shift is None else fitted.shift.ln_loss.plain - fitted.shift.ln_loss.now,
         "intervals": fitted.intervals_by,

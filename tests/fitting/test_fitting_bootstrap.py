@@ -94,7 +94,8 @@ def test_weights_of_rows_are_kept():
     runs = runs_of(plain.params, plain.tokens, plain.loss, weight=np.arange(12.0))
     weights = _Draws(runs, runs.weight, 5).weights(np.random.default_rng(0), 30)
     assert np.all(weights[:, 0] == 0)
-    drawn = weights[:, 1:] / np.arange(1, 12)
+    drawn = weights[:, 1:] / runs.weight[1:]
+    assert runs.weight.mean() == pytest.approx(1)
     np.testing.assert_allclose(drawn, np.round(drawn), atol=1e-12)
 
 

@@ -141,3 +141,35 @@ def test_checkpoints_of_one_run_do_not_count_as_runs():
 @pytest.mark.parametrize("form", FIT_FORMS, ids=lambda form: form.name)
 def test_only_forms_with_the_priors_parameters_are_fitted_so(form):
     assert has_prior(form) == (form.name in {"additive", "tied", "repetition", "over-training"})
+
+
+def test_the_unit_of_a_column_of_weights_does_not_matter():
+    runs = grid(0.004, seed=4)
+    given = np.random.default_rng(1).uniform(0.5, 2.0, len(runs))
+    fits = [
+        fit_forecast(runs_of(runs.params, runs.tokens, runs.loss, weight=unit * given), FORM)
+        for unit in (1.0, 1e-4, 1 / 0.003**2)
+    ]
+    for each in fits[1:]:
+        np.testing.assert_allclose(each.theta, fits[0].theta, rtol=1e-6)
+        np.testing.assert_allclose(each.covariance, fits[0].covariance, rtol=1e-4, atol=1e-10)
+
+
+def test_equal_weights_are_no_weights():
+    runs = grid(0.004, seed=4)
+    plain, weighted = (
+        fit_forecast(runs_of(runs.params, runs.tokens, runs.loss, weight=weight), FORM)
+        for weight in (None, np.full(len(runs), 1 / 0.003**2))
+    )
+    np.testing.assert_allclose(weighted.theta, plain.theta, rtol=1e-9)
+
+
+def test_a_row_of_next_to_no_weight_does_not_set_the_scale():
+    runs = grid(0.004, seed=4)
+    odd = runs_of(
+        np.append(runs.params, 1e12),
+        np.append(runs.tokens, 1e14),
+        np.append(runs.loss, 1.0),
+        weight=np.append(np.ones(36), 1e-12),
+    )
+    np.testing.assert_allclose(fit_forecast(odd, FORM).theta, fit_forecast(runs, FORM).theta, rtol=0.02)

@@ -87,7 +87,7 @@ def test_akaikes_criterion_by_hand(runs, found):
     for each in found.forms:
         size = np.abs(each.fit.residuals)
         rho = np.where(size <= delta, size**2 / 2, delta * (size - delta / 2))
-        n, k = 30, len(each.fit.form.parameters)
+        n, k = 30, len(each.fit.form.parameters) + 1  # the noise is a parameter too
         expected = n * math.log(2 * rho.sum() / n) + 2 * k + 2 * k * (k + 1) / (n - k - 1)
         assert each.aicc == pytest.approx(expected, rel=1e-12)
 

@@ -14,7 +14,7 @@ from scaleplan.fitting.newton import minimise
 from scaleplan.fitting.objective import Penalty
 from scaleplan.fitting.repetition_fit import RepetitionFit
 from scaleplan.fitting.runs import runs_of
-from scaleplan.fitting.start_grids import thinned, two_levels, whitening
+from scaleplan.fitting.start_grids import grid_rows, two_levels, whitening
 from scaleplan.laws.broken_power import BrokenPower
 from scaleplan.laws.data_constrained import DataConstrained
 from scaleplan.laws.kaplan_joint_nd import KaplanJointNd
@@ -243,10 +243,10 @@ def test_whitening_makes_the_information_a_unit_matrix():
 
 def test_grids_see_an_even_choice_of_very_many_runs():
     many = runs_of(np.geomspace(1e7, 1e10, 5001), np.full(5001, 1e10), np.full(5001, 3.0))
-    few = thinned(many)
+    few = grid_rows(many)
     assert len(few) == 2000
     assert (few.params.min(), few.params.max()) == (many.params.min(), many.params.max())
-    assert thinned(few) is few
+    assert grid_rows(few) is few
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -257,7 +257,7 @@ def test_very_many_runs_have_the_starts_of_an_even_choice_of_them(name):
         np.exp(rng.uniform(math.log(low), math.log(high), 4001)) for low, high in ((2e7, 5e9), (5e8, 2e11))
     )
     many = runs_of(params, tokens, rng.uniform(2, 4, 4001), unique_tokens=tokens / 3)
-    model, few = make(many), make(thinned(many))
+    model, few = make(many), make(grid_rows(many))
     starts = model.starts(many.weight)
     assert np.array_equal(starts, few.starts(np.ones(2000)))
     assert model.noise == few.noise

@@ -24,7 +24,7 @@ COLUMNS = [
     "params_exponent", "params_exponent_low", "params_exponent_high", "params_prefactor",
     "rank", "objective", "status", "starts", "starts_agree", "runs", "rows", "residual_sd", "dof", "delta",
     "kappa", "tau", "drift", "starvation", "backtest_error", "backtest_bias", "backtest_coverage", "aicc",
-    "replicate_sd", "plain_loss_shift", "intervals", "digest",
+    "condition", "replicate_sd", "plain_loss_shift", "intervals", "digest",
 ]  # fmt: skip
 """What scripts read: a name may be added, none may go."""
 
