@@ -11,7 +11,9 @@ be importable and a chunk picklable, and a script that uses processes needs ``if
 from __future__ import annotations
 
 import logging
+import re
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
@@ -29,6 +31,8 @@ Progress = Callable[[int, int], object]
 
 _ANSWER_SECONDS = 10
 """Our choice: a scheduler that is up answers within a second, over a slow network too within this."""
+_LOOK_SECONDS = 1.0
+"""Our choice: how often to see whether a scheduler is still there."""
 _WAITING = 4
 """Our choice: chunks sent ahead for each worker; enough to keep it busy, few enough to keep memory flat."""
 
@@ -98,7 +102,8 @@ def _on_dask(
     except ImportError:
         raise UsageError("a Dask scheduler needs the package distributed: pip install 'scaleplan[dask]'") from None
     library: Any = distributed
-    with _silenced("distributed"):
+    _require_address(scheduler)
+    with _silenced("distributed"), _silenced("tornado"):
         try:
             client: Any = library.Client(scheduler, timeout=_ANSWER_SECONDS, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
@@ -116,7 +121,8 @@ def _on_dask(
             threads = sum(client.nthreads().values())
             pool = client.get_executor(pure=False)
             try:
-                return _gathered(pool, function, chunks, _WAITING * max(threads, _WAITING), progress)
+                waiting = _WAITING * max(threads, _WAITING)
+                return _gathered(pool, function, chunks, waiting, progress, lambda: client.status != "running")
             except library.KilledWorker as error:
                 raise ScaleplanError(
                     f"the Dask workers at {scheduler} died of their work, one after another, most likely for want of "
@@ -132,12 +138,26 @@ def _on_dask(
                 pool.shutdown(wait=False)
 
 
+def _require_address(scheduler: str) -> None:
+    """Refuse what no scheduler can be called by, which the library would find out only after its time is over.
+
+    Raises:
+        UsageError: not ``tcp://host:port``.
+    """
+    if re.fullmatch(r"((tcp|tls|ws|wss|ucx)://)?[^\s/:]+:\d{1,5}", scheduler) is None:
+        raise UsageError(
+            f"no Dask scheduler answers at {scheduler!r}: give the address that `dask scheduler` prints, such as "
+            "tcp://10.0.0.1:8786"
+        )
+
+
 def _gathered(
     pool: Executor,
     function: Callable[[Chunk], Result],
     chunks: Sequence[Chunk],
     most_waiting: int,
     progress: Progress | None,
+    lost: Callable[[], bool] = lambda: False,
 ) -> list[Result]:
     """Every chunk through the pool, never more than ``most_waiting`` of them at once; no chunk outlives a failure.
 
@@ -152,7 +172,7 @@ def _gathered(
                 with _interrupts_held():
                     waiting.append(pool.submit(on_one_thread, function, chunks[sent]))
                 sent += 1
-            results.append(waiting[0].result())
+            results.append(_result(waiting[0], lost))
             waiting.popleft()
             if progress is not None:
                 progress(len(results), len(chunks))
@@ -160,6 +180,18 @@ def _gathered(
         for future in waiting:
             future.cancel()
     return results
+
+
+def _result(future: Future[Result], lost: Callable[[], bool]) -> Result:
+    """What a chunk gave; ``lost`` tells meanwhile whether anybody is still there to answer."""
+    while True:
+        try:
+            return future.result(timeout=_LOOK_SECONDS)
+        except TimeoutError:
+            if future.done():
+                raise
+            if lost():
+                raise CancelledError from None
 
 
 def on_one_thread(function: Callable[[Chunk], Result], chunk: Chunk) -> Result:
@@ -179,8 +211,22 @@ def _threads() -> Any:
 
 
 def _leave_interrupts() -> None:
-    """Ctrl-C reaches every process of the terminal; the one that asked for the work takes care of the others."""
+    """Ctrl-C reaches every process of the terminal; the one that asked for the work takes care of the others.
+
+    Where that one is ended in a way that it cannot answer to, its workers end with it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    import multiprocessing
+    import os
+
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager

@@ -113,7 +113,10 @@ def fit(
         document, law = read_back(text, "the fitted law")
         optima = _optima(law, fitted)
     except (InputFileError, InfeasibleError) as error:
-        raise ConvergenceError(f"{kept.source}: what was fitted plans nothing: {error.message}") from None
+        raise ConvergenceError(
+            f"{kept.source}: what was fitted plans nothing ({error.message}): look at the columns of the table, or "
+            "compare forms with --compare"
+        ) from None
     if path is not None:
         from scaleplan.specs.files import replacing
 
@@ -136,8 +139,9 @@ def _kept(table: TableOfRuns) -> tuple[Runs, tuple[Notice, ...]]:
     kept = thinned(table.runs)
     if len(kept) == len(table.runs):
         return kept, table.notices
-    text = f"{len(table.runs) - len(kept):,} of {len(table.runs):,} rows: of runs with more than {MOST} checkpoints"
-    notice = Notice("thinned", f"{kept.source}: left out {text} so many, evenly over ln tokens, are used.")
+    left = f"{len(table.runs) - len(kept):,} of {len(table.runs):,} rows"
+    text = f"{left} left out: of a run with more checkpoints {MOST} are used, evenly over ln tokens"
+    notice = Notice("thinned", f"{kept.source}: {text}.")
     return kept, (*table.notices, notice)
 
 

@@ -64,8 +64,7 @@ def fit(
 
     if (executor == "dask") != (scheduler is not None):
         raise UsageError("a Dask cluster is --executor dask with --scheduler ADDRESS: give both or neither")
-    if out is not None and output is not None and os.path.realpath(out) == os.path.realpath(output):
-        raise UsageError(f"--out and -o both name {out}: the law file and the printed result are two files")
+    _require_apart(runs, out, output)
     columns: dict[str, str] = {}
     for each in column or []:
         ours, equals, theirs = each.partition("=")
@@ -95,3 +94,25 @@ def fit(
             progress=progress,
         )
     write(fit_table(result), form=form, get=get, output=output, quiet=quiet)
+
+
+def _require_apart(runs: str, out: str | None, output: str | None) -> None:
+    """Refuse files that would replace each other, and folders that are not there, before any work is done.
+
+    Raises:
+        UsageError: two of them are one file, or the result has no folder to go to.
+    """
+    from scaleplan.errors import UsageError
+
+    named = {"RUNS": runs, "--out": out, "-o": output}
+    places: dict[str, str] = {}
+    for name, path in named.items():
+        if path is None or path == "-":
+            continue
+        place = os.path.realpath(path)
+        if place in places:
+            raise UsageError(f"{places[place]} and {name} both name {path}: one would replace the other")
+        places[place] = name
+    folder = os.path.dirname(output or "")  # noqa: PTH120 # a word of the command line, not yet a path
+    if folder and not os.path.isdir(folder):  # noqa: PTH112
+        raise UsageError(f"cannot write {output}: no such folder as {folder}")

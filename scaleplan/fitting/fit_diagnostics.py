@@ -168,8 +168,8 @@ def _not_converged(fit: Fit) -> str:
     if fit.status != NOT_CONVERGED:
         return ""
     return (
-        f"the search for the best {fit.form.name} form did not settle in {fit.steps} steps, as where the runs leave "
-        f"something open: add runs of other sizes and tokens per parameter, or fit a form with fewer parameters"
+        f"the search for the plain fit of the form {fit.form.name} did not settle in {fit.steps} steps, as where the "
+        f"runs leave something open: add runs of other sizes and tokens a parameter, or fit a simpler form"
     )
 
 
@@ -177,8 +177,8 @@ def _starts_disagree(fit: Fit) -> str:
     if 2 * fit.agree >= fit.starts:
         return ""
     return (
-        f"only {fit.agree} of {fit.starts} searches ended at the best fit found, so that a better one may be left: "
-        f"compare forms with --compare, or fit one with fewer parameters"
+        f"only {fit.agree} of {fit.starts} searches for the plain fit ended at the best one found, so that a better "
+        f"one may be left: compare forms with --compare, or fit one with fewer parameters"
     )
 
 

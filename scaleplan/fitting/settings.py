@@ -18,6 +18,8 @@ _DEFAULT_FORM = "additive"
 BANDS = ("forecast", "sampling")
 DEFAULT_BOOTSTRAP = 1000
 """Our choice, where the objective leaves no other interval: 95 % percentiles then move by a tenth of their width."""
+_MOST_BOOTSTRAP = 10_000_000
+"""Our choice: ten times the resamples that settle a percentile of one in a million."""
 _LEAST_BOOTSTRAP = 40
 """Our choice: fewer resamples have no 2.5 % percentile that is not their extreme."""
 
@@ -56,6 +58,10 @@ class Settings:
                     f"method {self.method} finds N*(C) and its loss by itself; {' and '.join(given)} belong to "
                     "the parametric fit: leave them out, or take method parametric or all"
                 )
+        if self.scheduler is not None and not self.resamples:
+            raise UsageError("a Dask scheduler takes resamples, and there are none: add --bootstrap N")
+        if self.resamples > _MOST_BOOTSTRAP:
+            raise UsageError(f"bootstrap takes at most {_MOST_BOOTSTRAP:,} resamples (got {self.resamples:,})")
         if self.workers < 1:
             raise UsageError(f"workers must be at least 1 (got {self.workers})")
         if self.bootstrap is not None and self.bootstrap and self.bootstrap < _LEAST_BOOTSTRAP:

@@ -32,6 +32,8 @@ QUANTITIES = {
 }
 """What the numbers of a column are, by our name for it."""
 _EMPTY = "an empty value where a number should be"
+_MOST = {"params": 1e30, "tokens": 1e30, "flop": 1e60, "weight": 1e30}
+"""Our choice: far beyond any run, and products of these are still numbers; a weight is no less than one over that."""
 COUNTS = ("params", "tokens")
 """Quantities of which there is at least one."""
 
@@ -44,6 +46,15 @@ class Column(NamedTuple):
     given: pl.Series
     values: Floats
     bad: Mask
+
+    def mistaken(self) -> Mask:
+        """Which values are bad without being missing: text that is no number, or a number out of range."""
+        import polars as pl
+
+        if not self.bad.any() or self.given.dtype.is_nested():
+            return self.bad
+        text = self.given.cast(pl.String, strict=False).str.strip_chars().str.to_lowercase()
+        return self.bad & ~(text.is_null() | text.is_in(["", "nan"])).to_numpy()
 
     def keep(self, mask: Mask) -> Column:
         """Some of the rows."""
@@ -132,7 +143,11 @@ def why(value: Any, quantity: str) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return f"not a number: {quoted(str(value))}"
     try:
-        return f"not a number: {_parsed(value, quantity)}"
+        number = _parsed(value, quantity)
+        most = _MOST.get(quantity)
+        if most is not None and number > 0:
+            return f"must be from {1 if quantity in COUNTS else 1 / most:g} to {most:g} (got {value})"
+        return f"not a number: {number}"
     except UsageError as error:
         return error.message
 
@@ -144,7 +159,8 @@ def _first(mask: Mask) -> list[int]:
 def _sound(values: Floats, quantity: str) -> Mask:
     import numpy as np
 
-    return np.isfinite(values) & ((values >= 1) if quantity in COUNTS else (values > 0))
+    least = values >= 1 if quantity in COUNTS else values > 1 / _MOST.get(quantity, np.inf)
+    return np.isfinite(values) & least & (values <= _MOST.get(quantity, np.inf))
 
 
 def _number(text: str | None, quantity: str) -> float:

@@ -55,7 +55,8 @@ def passing(
 ) -> Passing:
     """The rows of a table that pass every condition.
 
-    A row whose number cannot be read passes a condition on it, so that the number is reported, not left out.
+    A row whose number cannot be read passes a condition on it, so that the number is reported, not left out; where
+    there is no number at all the condition decides.
 
     Args:
         table: the rows.
@@ -84,12 +85,14 @@ def passing(
         if answer.dtype != pl.Boolean or len(answer) != table.frame.height:
             raise UsageError(f"--where {quoted(condition)}: not a yes or no for each row; {_EXAMPLE}")
         unread = np.zeros(len(mask), dtype=bool)
+        mistaken = np.zeros(len(mask), dtype=bool)
         for own in roots.values():
             if own in numbers:
                 unread |= numbers[own].bad
+                mistaken |= numbers[own].mistaken()
         empty = answer.is_null().to_numpy()
         untold |= empty & ~unread
-        mask &= answer.fill_null(False).to_numpy() | (empty & unread)
+        mask &= answer.fill_null(False).to_numpy() | (empty & unread) | mistaken
     return Passing(mask, int(untold.sum()))
 
 

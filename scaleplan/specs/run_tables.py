@@ -95,7 +95,12 @@ def read_runs(
 
 
 def _plain(table: Table, name: str | None) -> None:
-    if name is not None and table.frame[name].dtype.is_nested():
+    import polars as pl
+
+    if name is None:
+        return
+    dtype = table.frame[name].dtype
+    if dtype.is_nested() or dtype == pl.Binary:
         raise InputFileError(f"{table.name}: {name}: one text or number a row, not {table.frame[name].dtype}")
 
 

@@ -176,6 +176,8 @@ def _json(text: str, place: str) -> Any:
     except json.JSONDecodeError as error:
         where = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}"
         raise InputFileError(f"{place}: not JSON, one object a line: {error.msg.lower()} ({where})") from None
+    except ValueError:
+        raise InputFileError(f"{place}: a number of more digits than any number has") from None
 
 
 def _of_dataframe(source: Any, choose: Choose) -> Table:

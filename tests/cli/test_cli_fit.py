@@ -1,7 +1,11 @@
 """``scaleplan fit`` from the outside: what it prints, what it writes, what it refuses."""
 
+import contextlib
 import csv
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -317,3 +321,101 @@ def test_every_format_prints_the_same_law(run):
         text = run("fit", str(RUNS), "--format", form, "-q").succeeded().stdout
         assert "alpha" in text
         assert "back-test" in text
+
+
+def test_a_typo_is_reported_though_the_condition_would_leave_it_out(run, runs):
+    text = runs.read_text().splitlines()
+    text[3] = text[3].rsplit(",", 1)[0] + ",abc"
+    runs.write_text("\n".join(text) + "\n")
+    result = run("fit", str(runs), "--where", "loss IS NOT NULL")
+    assert result.code == 3
+    assert "runs.csv:4: loss: not a number: 'abc'" in result.stderr
+    text[3] = text[3].rsplit(",", 1)[0] + ","
+    runs.write_text("\n".join(text) + "\n")
+    run("fit", str(runs), "--where", "loss IS NOT NULL").succeeded("rows_filtered")
+
+
+@pytest.mark.parametrize(("column", "value"), [(1, "1e300"), (2, "1e31"), (1, "0.5"), (2, "inf")])
+def test_sizes_beyond_any_run_are_refused_by_line(run, runs, column, value):
+    lines = runs.read_text().splitlines()
+    cells = lines[3].split(",")
+    cells[column] = value
+    lines[3] = ",".join(cells)
+    runs.write_text("\n".join(lines) + "\n")
+    result = run("fit", str(runs))
+    assert result.code == 3
+    assert "runs.csv:4: " in result.stderr
+    assert value in result.stderr
+
+
+def test_files_that_would_replace_each_other_are_refused_before_any_work(run, runs, tmp_path):
+    before = runs.read_text()
+    for words in (("-o", str(runs)), ("--out", "law.yaml", "-o", "./law.yaml")):
+        result = run("fit", str(runs), *words)
+        assert result.code == 2
+        assert "one would replace the other" in result.stderr
+    assert run("fit", str(runs), "-o", str(tmp_path / "no" / "x.json")).code == 2
+    assert runs.read_text() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["runs.csv"]
+
+
+def test_six_runs_are_not_resampled(run, tmp_path):
+    runs = table(tmp_path / "six.csv", budgets=3, sizes=2, noise=0.01)
+    result = run("fit", str(runs), "--no-prior", "--bootstrap", "200")
+    assert result.code == 2
+    assert "cannot be resampled" in result.stderr
+    row = json.loads(
+        run("fit", str(runs), "--objective", "hoffmann", "--format", "json").succeeded("bootstrap_left_out").stdout
+    )["rows"][0]
+    assert row["intervals"] == "delta method"
+
+
+def test_forms_are_compared_on_as_few_runs_as_can_be_fitted(run, tmp_path):
+    for budgets in (3, 4):
+        runs = table(tmp_path / "few.csv", budgets=budgets, sizes=2)
+        rows = json.loads(run("fit", str(runs), "--compare", "--format", "json").succeeded().stdout)["rows"]
+        assert rows[0]["form"] in {"additive", "tied"}
+        assert all(row["aicc"] is None or np.isfinite(row["aicc"]) for row in rows)
+
+
+def test_a_scheduler_without_resamples_is_refused(run, runs):
+    result = run("fit", str(runs), "--executor", "dask", "--scheduler", "tcp://127.0.0.1:9")
+    assert result.code == 2
+    assert "--bootstrap N" in result.stderr
+    garbage = run("fit", str(runs), "--executor", "dask", "--scheduler", "garbage::", "--bootstrap", "100")
+    assert garbage.code == 2
+    assert "tcp://10.0.0.1:8786" in garbage.stderr
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="processes are looked up in /proc")
+def test_workers_end_with_the_process_that_asked_for_them(runs, tmp_path):
+    words = [sys.executable, "-m", "scaleplan", "fit", str(runs), "--bootstrap", "1000000", "--workers", "2", "-q"]
+    asked = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def children():
+        found = []
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError, IndexError):
+                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+                if fields[1] == str(asked.pid) and "spawn_main" in (entry / "cmdline").read_text():
+                    found.append(int(entry.name))
+        return found
+
+    try:
+        workers: list[int] = []
+        for _ in range(300):
+            workers = children()
+            if len(workers) == 2:
+                break
+            time.sleep(0.1)
+        assert len(workers) == 2
+        time.sleep(1.0)
+        asked.terminate()
+        asked.wait(timeout=30)
+        for _ in range(300):
+            if not any(Path(f"/proc/{pid}/stat").exists() for pid in workers):
+                break
+            time.sleep(0.1)
+        assert not any(Path(f"/proc/{pid}/stat").exists() for pid in workers)
+    finally:
+        asked.kill()
