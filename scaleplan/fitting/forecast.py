@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scaleplan.fitting.covariance import posterior_covariance, widened_along
+from scaleplan.fitting.covariance import posterior_covariance
 from scaleplan.fitting.model import searched
 from scaleplan.fitting.newton import Minima, minimise
 from scaleplan.fitting.objective import HUBER_CONSTANT, Objective, Penalty, huber, robust_sd
@@ -57,8 +57,6 @@ _NO_SLOPE = 1e-3
 _FLOOR_SD = 0.004
 """Added to the noise of a forecast in quadrature: what the form misses even inside the range."""
 _PLAIN_KAPPA, _LEAST_SIZE_SD = DEFAULT_KAPPA, 0.1
-_SIZE_MISFIT = 0.12
-"""Of ln N* at the dearest run; bands held 82 % of measured best sizes near it without, 96 % with (decision 0012)."""
 _ROUNDS = 4
 """Our choice: noise and the line of N* are settled to a thousandth of themselves by then."""
 _LOST = 3
@@ -113,7 +111,6 @@ def fit_forecast(runs: Runs, form: FitForm, *, plain: Fit | None = None) -> Fit:
     precision = penalty.precision if held is None else penalty.precision + held.precision
     covariance = posterior_covariance(runs, weight, jacobian, residuals, threshold, precision, sd**2)
     natural = model.to_natural @ theta
-    covariance = _with_size_misfit(form, runs, natural, model.to_natural @ covariance @ model.to_natural.T)
     noise = robust_sd(residuals, weight) * _inflation(runs)
     return Fit(
         form=form,
@@ -123,7 +120,7 @@ def fit_forecast(runs: Runs, form: FitForm, *, plain: Fit | None = None) -> Fit:
         row_scale=scale,
         prior=prior,
         theta=natural,
-        covariance=covariance,
+        covariance=model.to_natural @ covariance @ model.to_natural.T,
         value=float(weight @ huber(residuals, threshold)),
         sd=math.hypot(noise, _FLOOR_SD),
         scale=sd,
@@ -207,14 +204,6 @@ def _best_size(plain: Fit | None, natural: Floats) -> tuple[Prior, ...]:
     now, row = _ln_params_opt(plain.form, natural, flop)
     mean = said - now + float(row @ natural)
     return (Prior("ln_N_opt", tuple(row.tolist()), mean, math.hypot(error, _LEAST_SIZE_SD), said),)
-
-
-def _with_size_misfit(form: FitForm, runs: Runs, natural: Floats, covariance: Floats) -> Floats:
-    """The covariance with what misfit adds to ln N* at the dearest run."""
-    if min(natural[form.parameters.index(name)] for name in form.exponents) < _NO_SLOPE:
-        return covariance
-    _, slope = _ln_params_opt(form, natural, _dearest(runs))
-    return widened_along(covariance, slope, _SIZE_MISFIT)
 
 
 def _ln_params_opt(form: FitForm, natural: Floats, flop: float) -> tuple[float, Floats]:

@@ -11,7 +11,8 @@ and for ln N* and ln D* at fixed C
 
 with S the covariance of the fitted constants, g the sensitivity to them, s the residual standard deviation, C_max
 the dearest run behind the law, t Student's quantile, and the decades beyond C_max counted as zero inside the range.
-A fitted law may add (starvation log10(5 N / D))^2 to the first sum for runs with fewer than five tokens a parameter.
+A fitted law may add (starvation log10(5 N / D))^2 to the first sum for runs with fewer than five tokens a parameter,
+and size_misfit^2 to the second, which misfit moves the best size by inside the range too.
 
 kappa = 1.7, tau = 1 % a decade and drift = 0.3 a decade are our choice, set by back-tests: on eight IsoFLOP sets
 of four labs (1,383 predictions up to 70 times beyond the fit) kappa and tau cover 95 to 100 % where the bare delta
@@ -38,8 +39,8 @@ class Uncertainty(NamedTuple):
     """Covariance of a law's constants and the allowances that go on top.
 
     ``covariance`` is the symmetric matrix over ``parameters``; ``residual_sd`` is of ln L; ``dof`` the degrees of
-    freedom of both; ``flop_max`` the dearest run fitted; ``kappa``, ``tau``, ``drift`` and ``starvation`` as in the
-    module's text.
+    freedom of both; ``flop_max`` the dearest run fitted; ``kappa``, ``tau``, ``drift``, ``starvation`` and
+    ``size_misfit`` as in the module's text.
     """
 
     parameters: tuple[str, ...]
@@ -52,10 +53,11 @@ class Uncertainty(NamedTuple):
     tau: float = DEFAULT_TAU
     drift: float = DEFAULT_DRIFT
     starvation: float = 0.0
+    size_misfit: float = 0.0
 
     def sampling(self) -> Uncertainty:
         """The same covariance without allowances: what covers the runs' scatter alone, and no extrapolation."""
-        return self._replace(kappa=min(1.0, self.kappa), tau=0.0, drift=0.0, starvation=0.0)
+        return self._replace(kappa=min(1.0, self.kappa), tau=0.0, drift=0.0, starvation=0.0, size_misfit=0.0)
 
     def variance(self, sensitivity: tuple[Real, ...]) -> Real:
         """g' S g, the sampling variance of a quantity whose sensitivity to ``parameters`` is g."""
@@ -86,7 +88,10 @@ class Uncertainty(NamedTuple):
         """Half-width of the band of ln N* (and of ln D*) at the budget ``train_flop``."""
         # A back-test of losses may find their errors overstated; of the best size it says nothing.
         kappa = max(1.0, self.kappa)
-        return self._half_width(self.variance(sensitivity), self.drift * self.decades_beyond(train_flop), level, kappa)
+        misfit = self.drift * self.decades_beyond(train_flop)
+        if self.size_misfit:
+            misfit = sqrt(misfit * misfit + self.size_misfit**2)
+        return self._half_width(self.variance(sensitivity), misfit, level, kappa)
 
     def log_constant_half_width(self, name: str, level: float) -> float:
         """Half-width of the band of one fitted constant, without an extrapolation term."""

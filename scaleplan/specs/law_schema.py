@@ -120,6 +120,7 @@ class UncertaintySpec(Strict):
     tau: Annotated[Finite, Field(ge=0)] | None = None
     drift: Annotated[Finite, Field(ge=0)] | None = None
     starvation: Annotated[Finite, Field(ge=0)] | None = None
+    size_misfit: Annotated[Finite, Field(ge=0)] | None = None
 
 
 class CheckSpec(Strict):

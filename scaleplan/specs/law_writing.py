@@ -172,7 +172,7 @@ def _uncertainties(fitted: FittedLaw) -> dict[str, Any]:
     out: dict[str, Any] = {}
     fit, allowances = fitted.fit, fitted.allowances
     said = f"{fitted.covariance_by}; {allowances.source}"
-    kept = {key: float(getattr(allowances, key)) for key in ("kappa", "tau", "drift", "starvation")}
+    kept = {key: float(getattr(allowances, key)) for key in ("kappa", "tau", "drift", "starvation", "size_misfit")}
     if fit is not None and fitted.covariance is not None:
         names, spread = fit.form.covariance_names, fit.form.surface_jacobian()
         out["uncertainty"] = {

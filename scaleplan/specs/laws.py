@@ -211,7 +211,7 @@ def _uncertainty(data: dict[str, Any], block: str, variant: str) -> Uncertainty 
     raw = data.get(block)
     if raw is None or variant:
         return None
-    allowances = {key: float(raw[key]) for key in ("kappa", "tau", "drift", "starvation") if key in raw}
+    allowances = {key: float(raw[key]) for key in ("kappa", "tau", "drift", "starvation", "size_misfit") if key in raw}
     return Uncertainty(
         parameters=tuple(raw["parameters"]),
         covariance=tuple(tuple(float(x) for x in row) for row in raw["covariance"]),

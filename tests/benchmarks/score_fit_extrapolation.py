@@ -38,7 +38,7 @@ from scaleplan.laws.uncertainty import Uncertainty
 
 FORM = find_fit_form("additive")
 LEVEL, WIDEST = 0.95, 3.0
-SAMPLING = Allowances(1.0, 0.0, 0.0, 0.0, "none")
+SAMPLING = Allowances(1.0, 0.0, 0.0, 0.0, 0.0, "none")
 
 
 class Law(NamedTuple):
@@ -100,7 +100,7 @@ WAYS: dict[str, Callable[[Runs], Law]] = {"published": published, "plain": plain
 
 def banded(fit: Fit, allowances: Allowances) -> Law:
     """A fit with the bands that a law file of it has."""
-    kappa, tau, drift, starvation, source = allowances
+    kappa, tau, drift, starvation, size_misfit, source = allowances
     return Law(
         fit,
         Uncertainty(
@@ -114,6 +114,7 @@ def banded(fit: Fit, allowances: Allowances) -> Law:
             tau=tau,
             drift=drift,
             starvation=starvation,
+            size_misfit=size_misfit,
         ),
     )
 

@@ -24,7 +24,7 @@ from scaleplan.laws.student import two_sided_quantile
 
 FORM = find_fit_form("additive")
 LAW = Additive(E=1.8172, A=482.0, B=2085.4, alpha=0.3478, beta=0.3658)
-ALL = Allowances(1.5, 0.02, 0.3, 0.1, "by hand")
+ALL = Allowances(1.5, 0.02, 0.3, 0.1, 0.0, "by hand")
 
 
 def grid(noise=0.004, seed=0, budgets=6, sizes=6, law=LAW):

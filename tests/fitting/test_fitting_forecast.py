@@ -104,7 +104,7 @@ def test_every_start_ends_at_the_same_minimum():
     assert fit.agree == fit.starts >= 4
 
 
-def test_the_covariance_is_the_inverse_of_the_curvature_and_what_misfit_adds_to_the_best_size():
+def test_the_covariance_is_the_inverse_of_the_curvature():
     runs = grid(0.004, seed=4)
     fit = fit_forecast(runs, FORM)
     model = FORM.bind(runs)
@@ -114,14 +114,7 @@ def test_the_covariance_is_the_inverse_of_the_curvature_and_what_misfit_adds_to_
     for prior in fit.prior:
         row = np.array(prior.row) / prior.sd
         curvature += np.outer(row, row)
-    bare = np.linalg.inv(curvature)
-    best = fit.law_form.optimum(1e21)
-    slope = np.array(fit.law_form.log_params_sensitivity(best.params, best.tokens))
-    direction = bare @ slope
-    # What misfit adds to the best size at the dearest budget, and to what moves with it.
-    expected = bare + 0.12**2 * np.outer(direction, direction) / (slope @ direction) ** 2
-    np.testing.assert_allclose(fit.covariance, expected, rtol=1e-4, atol=1e-10)
-    assert slope @ fit.covariance @ slope == pytest.approx(slope @ bare @ slope + 0.12**2, rel=1e-4)
+    np.testing.assert_allclose(np.linalg.inv(curvature), fit.covariance, rtol=1e-4, atol=1e-10)
 
 
 def test_checkpoints_of_one_run_do_not_count_as_runs():

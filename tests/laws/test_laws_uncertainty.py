@@ -94,3 +94,15 @@ def test_the_sampling_band_has_no_allowances():
         assert bare.log_loss_half_width(g, C, 0.9) == pytest.approx(t * math.sqrt(variance + 0.0077**2), rel=1e-9)
         assert bare.log_params_half_width(g, C, 0.9) == pytest.approx(t * math.sqrt(variance), rel=1e-9)
     assert (uncertainty.kappa, uncertainty.tau, uncertainty.drift) == (2.5, 0.02, 0.4)
+
+
+def test_misfit_moves_the_best_size_inside_the_range_too():
+    bare, _ = make(kappa=1.0, tau=0.0, drift=0.0)
+    moved = bare._replace(size_misfit=0.12)
+    slope = (0.3, -0.2) if len(bare.parameters) == 2 else tuple(0.1 * (i + 1) for i in range(len(bare.parameters)))
+    own = bare.log_params_half_width(slope, bare.flop_max, 0.95)
+    widened = moved.log_params_half_width(slope, bare.flop_max, 0.95)
+    t = float(stdtrit(bare.dof, 0.975))
+    assert widened**2 == pytest.approx(own**2 + (t * 0.12) ** 2)
+    assert moved.log_loss_half_width(slope, bare.flop_max, 0.95) == bare.log_loss_half_width(slope, bare.flop_max, 0.95)
+    assert moved.sampling().log_params_half_width(slope, bare.flop_max, 0.95) == pytest.approx(own)

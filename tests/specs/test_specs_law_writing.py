@@ -50,7 +50,7 @@ def test_the_constants_and_the_covariance_come_back_bit_for_bit(form):
     assert (law.surface is None) == form.compute_only
     assert (law.trend is not None) == form.compute_only
     held = law.uncertainty
-    assert (held.kappa, held.tau, held.drift, held.starvation) == tuple(fitted.allowances[:4])
+    assert (held.kappa, held.tau, held.drift, held.starvation, held.size_misfit) == tuple(fitted.allowances[:5])
     assert (held.residual_sd, held.dof) == (fitted.fit.sd, fitted.fit.dof)
     assert data["uncertainty"]["source"] == f"delta; {fitted.allowances.source}"
 

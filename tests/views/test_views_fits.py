@@ -23,7 +23,8 @@ COLUMNS = [
     "alpha", "alpha_low", "alpha_high", "beta", "beta_low", "beta_high",
     "params_exponent", "params_exponent_low", "params_exponent_high", "params_prefactor",
     "rank", "objective", "status", "starts", "starts_agree", "runs", "rows", "residual_sd", "dof", "delta",
-    "kappa", "tau", "drift", "starvation", "backtest_error", "backtest_bias", "backtest_coverage", "aicc",
+    "kappa", "tau", "drift", "starvation", "size_misfit",
+    "backtest_error", "backtest_bias", "backtest_coverage", "aicc",
     "condition", "replicate_sd", "plain_loss_shift", "intervals", "digest",
 ]  # fmt: skip
 """What scripts read: a name may be added, none may go."""
