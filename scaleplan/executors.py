@@ -204,7 +204,7 @@ def on_one_thread(function: Callable[[Chunk], Result], chunk: Chunk) -> Result:
 def _threads() -> Any:
     # numpy brings the library whose threads are counted: it has to be there before they are.
     import numpy as np
-    from threadpoolctl import ThreadpoolController  # pyright: ignore[reportMissingTypeStubs]
+    from threadpoolctl import ThreadpoolController  # pyright: ignore[reportMissingTypeStubs] # it has none
 
     assert np.__name__
     return ThreadpoolController()

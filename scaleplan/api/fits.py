@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from scaleplan.errors import ConvergenceError, InfeasibleError, InputFileError, Notice, UsageError, nearest
-from scaleplan.fitting.fitted_law import DEFAULT, FittedLaw, fit_law
+from scaleplan.fitting.fitted_law import FittedLaw, fit_law
 from scaleplan.fitting.form_comparison import FormComparison, compare_forms
-from scaleplan.fitting.forms import find_fit_form
+from scaleplan.fitting.forms import DEFAULT_FORM, find_fit_form
 from scaleplan.fitting.objective import Objective
 from scaleplan.fitting.run_diagnostics import run_notices
 from scaleplan.fitting.runs import Runs
@@ -80,7 +80,7 @@ def fit(
         ConvergenceError: what fits best plans nothing, such as a loss that rises with compute.
     """
     settings = Settings(
-        form=form or DEFAULT,
+        form=form or DEFAULT_FORM,
         method=_method(method),
         objective=_one_of(objective, Objective, "objective"),
         prior=prior,

@@ -1,6 +1,5 @@
 """``scaleplan fit``: a law from one's own runs."""
 
-import os
 from typing import Annotated, Literal
 
 import typer
@@ -58,13 +57,14 @@ def fit(
     """Fit a law to your own runs."""
     from scaleplan.api.fits import fit as fit_law
     from scaleplan.errors import UsageError
+    from scaleplan.specs.files import require_apart
     from scaleplan.views.fits import fit_table
     from scaleplan.views.progress import progress_on_stderr
     from scaleplan.views.write import write
 
     if (executor == "dask") != (scheduler is not None):
         raise UsageError("a Dask cluster is --executor dask with --scheduler ADDRESS: give both or neither")
-    _require_apart(runs, out, output)
+    require_apart(runs, {"--out": out, "-o": output})
     columns: dict[str, str] = {}
     for each in column or []:
         ours, equals, theirs = each.partition("=")
@@ -94,25 +94,3 @@ def fit(
             progress=progress,
         )
     write(fit_table(result), form=form, get=get, output=output, quiet=quiet)
-
-
-def _require_apart(runs: str, out: str | None, output: str | None) -> None:
-    """Refuse files that would replace each other, and folders that are not there, before any work is done.
-
-    Raises:
-        UsageError: two of them are one file, or the result has no folder to go to.
-    """
-    from scaleplan.errors import UsageError
-
-    named = {"RUNS": runs, "--out": out, "-o": output}
-    places: dict[str, str] = {}
-    for name, path in named.items():
-        if path is None or path == "-":
-            continue
-        place = os.path.realpath(path)
-        if place in places:
-            raise UsageError(f"{places[place]} and {name} both name {path}: one would replace the other")
-        places[place] = name
-    folder = os.path.dirname(output or "")  # noqa: PTH120 # a word of the command line, not yet a path
-    if folder and not os.path.isdir(folder):  # noqa: PTH112
-        raise UsageError(f"cannot write {output}: no such folder as {folder}")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 BUDGET_WIDTH = 0.2
 _GAP = 0.02
-_SAME_SIZE = 0.01
+SAME_SIZE = 0.01
 """Our choice, in ln N: a per cent apart is one size that was counted or digitised twice."""
 _ISOFLOP_SIZES = 3
 """A parabola needs as many."""
@@ -74,9 +74,9 @@ def size_index(ln_params: Floats) -> Indices:
     """
     order = np.argsort(ln_params, kind="stable")
     x = ln_params[order]
-    new = np.concatenate([[True], np.diff(x) > _SAME_SIZE])
+    new = np.concatenate([[True], np.diff(x) > SAME_SIZE])
     chain = np.cumsum(new) - 1
-    bins = np.floor((x - x[new][chain]) / _SAME_SIZE)
+    bins = np.floor((x - x[new][chain]) / SAME_SIZE)
     out = np.empty(len(x), dtype=np.int64)
     out[order] = np.cumsum(np.concatenate([[0], new[1:] | (np.diff(bins) > 0)]))
     return out

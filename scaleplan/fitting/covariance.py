@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_HELD = 1e-3
+HELD = 1e-3
 """Our choice: rows beyond Huber's threshold bend the objective by this share of one within, so that a direction that
 only such rows see has a variance."""
 _MOST_LEVERAGE = 0.9
@@ -51,7 +51,7 @@ def m_estimator_covariance(
             precision: it counts as measurements.
     """
     pull = runs.weight * influence(residuals, delta)
-    bend = runs.weight * np.where(np.abs(residuals) <= delta, 1.0, _HELD)
+    bend = runs.weight * np.where(np.abs(residuals) <= delta, 1.0, HELD)
     precision, worth = (0.0, 0.0) if steadying is None else steadying
     white, blind = _whitening((jacobian * bend[:, None]).T @ jacobian + precision)
     rows = jacobian @ white

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from scaleplan.errors import Notice, UsageError
-from scaleplan.fitting.budgets import size_index
+from scaleplan.fitting.budgets import SAME_SIZE, size_index
 from scaleplan.fitting.curve import interpolated, smoothed
 from scaleplan.fitting.forms import find_fit_form
 from scaleplan.fitting.point import fit_form
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 
 _POINTS = 1500
 _SMOOTHED = 50
-_SAME_SIZE = 0.01
-"""Our choice, in ln N: as far as the rows of one run may differ."""
 _SIZES_FOR_TREND = 4
 
 
@@ -144,7 +142,7 @@ def _curves(runs: Runs) -> _Curves:
     kept: list[tuple[int, float, Floats, Floats]] = []
     for run, rows in enumerate(parts):
         ln_params = np.log(runs.params[rows])
-        if np.ptp(ln_params) > _SAME_SIZE:
+        if np.ptp(ln_params) > SAME_SIZE:
             name = runs.names[run] if runs.names else str(run + 1)
             raise UsageError(
                 f"{runs.source}: the rows of run {name!r} have different params, "

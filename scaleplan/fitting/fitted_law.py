@@ -13,7 +13,7 @@ from scaleplan.fitting.disagreement import widened
 from scaleplan.fitting.envelope import fit_envelope
 from scaleplan.fitting.fit_diagnostics import PriorShift, fit_notices, prior_notices, prior_shift
 from scaleplan.fitting.forecast import fit_forecast
-from scaleplan.fitting.forms import FIT_FORMS, find_fit_form
+from scaleplan.fitting.forms import DEFAULT_FORM, find_fit_form
 from scaleplan.fitting.isoflop import fit_isoflop
 from scaleplan.fitting.ladder import fit_ladder
 from scaleplan.fitting.objective import Objective
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]
 
 
-DEFAULT = FIT_FORMS[0].name
 _SETTLED = 0.99
 """Our choice: one resample in a hundred may lack the runs that hold a constant."""
 
@@ -207,7 +206,7 @@ def _exponents(runs: Runs, settings: Settings) -> tuple[float, float] | None:
     if settings.method != "isoflop":
         return None
     try:
-        fit = fitter(find_fit_form(DEFAULT), settings)(runs)
+        fit = fitter(find_fit_form(DEFAULT_FORM), settings)(runs)
     except UsageError:
         return None
     values = fit.values()

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from scaleplan.errors import UsageError
 from scaleplan.fitting.backtest import BackTest, back_test
-from scaleplan.fitting.fitted_law import DEFAULT, fitter
-from scaleplan.fitting.forms import FIT_FORMS
+from scaleplan.fitting.fitted_law import fitter
+from scaleplan.fitting.forms import DEFAULT_FORM, FIT_FORMS
 from scaleplan.fitting.objective import huber
 from scaleplan.fitting.point import fit_form
 from scaleplan.fitting.solution import CONVERGED
@@ -58,7 +58,7 @@ class FormComparison:
     def best(self) -> str:
         """The surface to plan with: the default form unless another is clearly better."""
         surfaces = [each for each in self.forms if not each.fit.form.compute_only]
-        default = next((each for each in surfaces if each.fit.form.name == DEFAULT), None)
+        default = next((each for each in surfaces if each.fit.form.name == DEFAULT_FORM), None)
         if not surfaces:
             return self.forms[0].fit.form.name
         first = surfaces[0]
@@ -70,7 +70,7 @@ class FormComparison:
             better = first.aicc < default.aicc - _SAME_AICC
         else:
             better = False
-        return first.fit.form.name if better else DEFAULT
+        return first.fit.form.name if better else DEFAULT_FORM
 
 
 def compare_forms(runs: Runs, settings: Settings) -> FormComparison:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -199,15 +199,7 @@ FIT_FORMS = (
         spread=(*((name,) for name in ADDITIVE_NAMES), (), ()),
         steadying=repetition_steadying,
     ),
-    FitForm(
-        name="over-training",
-        parameters=_TIED_NAMES,
-        bind=_two_powers(_TIED_NAMES, (Power(0, 3, 0), Power(1, 3, 1))),
-        law_form=_overtraining,
-        law_form_name="overtraining",
-        exponents=("alpha",),
-        spread=_TIED_SPREAD,
-    ),
+    replace(_TIED, name="over-training", law_form=_overtraining, law_form_name="overtraining"),
     FitForm(
         name="one-break",
         parameters=BREAK_NAMES,
@@ -219,3 +211,5 @@ FIT_FORMS = (
     ),
 )
 """Every form that can be fitted; the first is the default."""
+
+DEFAULT_FORM = FIT_FORMS[0].name

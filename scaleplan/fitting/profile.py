@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from scaleplan.errors import ConvergenceError
+from scaleplan.fitting.covariance import HELD
 from scaleplan.fitting.forecast import penalty_of
 from scaleplan.fitting.model import Local
 from scaleplan.fitting.newton import minimise
@@ -42,9 +43,6 @@ _STEP = 1e-30
 """Of the complex step: nothing cancels, so that any small one is exact."""
 _STIFF = 30.0
 """Our choice: the pseudo-measurement bends the objective so many times more than the profile itself at the fit."""
-_HELD = 1e-3
-"""Our choice: a run beyond the threshold bends the objective by this share of one within: a direction that only such
-runs see still has a scale."""
 _DOUBLINGS, _ROOT_STEPS = 40, 60
 """Our choice: from a standard error 40 doublings go anywhere; 60 steps halve what is left below rounding."""
 _FLAT, _FAR = 1e-3, 4.0
@@ -146,7 +144,7 @@ class _Profile:
     def _inverse_information(self, fit: Fit, slope: Floats) -> float:
         """g' B g, scaled to a unit diagonal first."""
         jacobian = self._model.jacobian(self.start.theta)
-        bend = fit.weight * np.where(np.abs(fit.residuals) <= fit.threshold, 1.0, _HELD)
+        bend = fit.weight * np.where(np.abs(fit.residuals) <= fit.threshold, 1.0, HELD)
         information = (jacobian * bend[:, None]).T @ jacobian
         if self._penalty is not None:
             information += self._penalty.precision

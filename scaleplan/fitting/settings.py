@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from scaleplan.errors import UsageError
 from scaleplan.fitting.forecast import has_prior
+from scaleplan.fitting.forms import DEFAULT_FORM
 from scaleplan.fitting.objective import Objective
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 Method = Literal["parametric", "isoflop", "envelope", "all"]
 METHODS: tuple[Method, ...] = ("parametric", "isoflop", "envelope", "all")
-_DEFAULT_FORM = "additive"
 BANDS = ("forecast", "sampling")
 DEFAULT_BOOTSTRAP = 1000
 """Our choice, where the objective leaves no other interval: 95 % percentiles then move by a tenth of their width."""
@@ -34,7 +34,7 @@ class Settings:
     processes, or a Dask ``scheduler``.
     """
 
-    form: str = "additive"
+    form: str = DEFAULT_FORM
     method: Method = "parametric"
     objective: Objective = Objective.HUBER
     prior: bool = True
@@ -48,7 +48,7 @@ class Settings:
     def __post_init__(self) -> None:
         if self.method in ("isoflop", "envelope"):
             asked = {
-                "form": self.form != _DEFAULT_FORM,
+                "form": self.form != DEFAULT_FORM,
                 "objective": self.objective is not Objective.HUBER,
                 "bootstrap": bool(self.bootstrap),
             }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -79,6 +79,28 @@ def unreadable(name: str, error: OSError) -> InputFileError:
     if isinstance(error, IsADirectoryError):
         return InputFileError(f"{name}: a folder, not a file")
     return InputFileError(f"{name}: cannot be read: {(error.strerror or str(error)).lower()}")
+
+
+def require_apart(source: str, outputs: Mapping[str, str | None]) -> None:
+    """Refuse outputs that would replace each other or what is read, or have no folder, before any work is done.
+
+    Args:
+        source: the path that is read.
+        outputs: paths to write by the option that gave each; ``None`` and ``-`` are no files.
+
+    Raises:
+        UsageError: two of them are one file, or an output has no folder to be in.
+    """
+    seen = {} if source == "-" else {Path(source).resolve(): "the input"}
+    for option, path in outputs.items():
+        if path is None or path == "-":
+            continue
+        place = Path(path).resolve()
+        if place in seen:
+            raise UsageError(f"{seen[place]} and {option} both name {shown(path)}: one would replace the other")
+        if not place.parent.is_dir():
+            raise UsageError(f"{option} {shown(path)}: no such folder as {shown(str(Path(path).parent))}")
+        seen[place] = option
 
 
 @contextmanager
