@@ -77,7 +77,23 @@ def clip_low(x: Real, low: float) -> Real:
 
 def lower(x: Real, y: Real) -> Real:
     """The lesser of ``x`` and ``y``; of complex numbers that with the lesser real part."""
-    return where(x.real < y.real, x, y)
+    if isinstance(x, (float, int)) and isinstance(y, (float, int)):
+        return min(y, x)
+    if isinstance(x, complex) or isinstance(y, complex):
+        return x if x.real < y.real else y
+    import numpy as np
+
+    # numpy orders complex numbers by their real parts first.
+    return cast("Real", np.minimum(x, y))
+
+
+def greater(x: Real, y: Real) -> Real:
+    """The greater of two real numbers, element by element."""
+    if isinstance(x, (float, int)) and isinstance(y, (float, int)):
+        return max(y, x)
+    import numpy as np
+
+    return cast("Real", np.maximum(x, y))
 
 
 def is_array(x: object) -> bool:

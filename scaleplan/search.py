@@ -26,25 +26,32 @@ _JUMP = 1e-9
 """Our choice: how near to a jump to come, relative in what the logarithm is of."""
 
 
-def argmin(objective: Callable[[Real], Real], low: Real, high: Real) -> Real:
-    """The x in [``low``, ``high``] with the least ``objective``; ties go to the smaller x."""
-    step = (high - low) / _GRID
+def argmin(
+    objective: Callable[[Real], Real], low: Real, high: Real, *, cells: int = _GRID, sections: int = _SECTIONS
+) -> Real:
+    """The x in [``low``, ``high``] with the least ``objective``; ties go to the smaller x.
+
+    ``cells`` is how fine the grid is, ``sections`` how often golden section then shrinks two cells of it.
+    """
+    step = (high - low) / cells
     best_x, best = low, objective(low)
-    for i in range(1, _GRID + 1):
+    for i in range(1, cells + 1):
         x = low + i * step
         value = objective(x)
         better = value < best
         best_x, best = where(better, x, best_x), where(better, value, best)
     left = where(best_x - step < low, low, best_x - step)
     right = where(best_x + step > high, high, best_x + step)
-    return _golden_section(objective, left, right)
+    x = _golden_section(objective, left, right, sections)
+    # At an end, or where the objective jumps, the best point of the grid may beat all that golden section saw.
+    return where(best < objective(x), best_x, x)
 
 
-def _golden_section(objective: Callable[[Real], Real], left: Real, right: Real) -> Real:
+def _golden_section(objective: Callable[[Real], Real], left: Real, right: Real, sections: int) -> Real:
     inner_left = right - _GOLDEN * (right - left)
     inner_right = left + _GOLDEN * (right - left)
     value_left, value_right = objective(inner_left), objective(inner_right)
-    for _ in range(_SECTIONS):
+    for _ in range(sections):
         go_left = value_left <= value_right
         left, right = where(go_left, left, inner_left), where(go_left, inner_right, right)
         fresh = where(go_left, right - _GOLDEN * (right - left), left + _GOLDEN * (right - left))

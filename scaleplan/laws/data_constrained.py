@@ -11,9 +11,11 @@ fit, so that the law never foretells harm.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
-from scaleplan.ops import Real, exp, log, lower, power, where
+from scaleplan.ops import Real, any_true, exp, log, lower, power, where
+from scaleplan.search import increasing_root
 
 
 class DataConstrained(NamedTuple):
@@ -48,6 +50,10 @@ class DataConstrained(NamedTuple):
         """Loss of N parameters trained on D tokens, ``unique_tokens`` of them different."""
         n, d = self.effective_params(params, tokens, unique_tokens), self.effective_tokens(tokens, unique_tokens)
         return self.E + self.A * power(n, -self.alpha) + self.B * power(d, -self.beta)
+
+    def at(self, unique_tokens: Real) -> RepeatedSurface:
+        """L(N, D) with ``unique_tokens`` different tokens, which repeat where D is more."""
+        return RepeatedSurface(self, unique_tokens)
 
     def effective_tokens(self, tokens: Real, unique_tokens: Real) -> Real:
         """D': the fresh tokens that D tokens with repeats are worth."""
@@ -87,3 +93,71 @@ class DataConstrained(NamedTuple):
     def _worth(times: Real, decay: float) -> Real:
         """What ``times`` uses of one unit are worth, in units."""
         return 1 + decay * (1 - exp((1 - times) / decay))
+
+
+class RepeatedSurface(NamedTuple):
+    """L(N, D) of the law at so many unique tokens; falling in both, to a limit above E where repeats wear out."""
+
+    law: DataConstrained
+    unique_tokens: Real
+
+    equation = DataConstrained.equation
+    symbols = DataConstrained.symbols
+    latex = DataConstrained.latex
+
+    @property
+    def floor(self) -> float:
+        """E, the loss of an unlimited model on unlimited data of which nothing repeats."""
+        return self.law.E
+
+    def loss(self, params: Real, tokens: Real) -> Real:
+        """L(N, D) in nats a token."""
+        return self.law.loss(params, tokens, self.unique_tokens)
+
+    def tokens_for_loss(self, params: Real, loss: Real) -> Real:
+        """D with L(N, D) = ``loss``; infinite where no number of epochs reaches it."""
+        law, unique = self.law, self.unique_tokens
+        single = law.loss(params, unique, unique)
+        # Repeating: N' is that of all unique tokens, and D' = U worth(D / U) is turned around.
+        needed = self._inverse(loss - law.E - law.A * power(law.effective_params(params, unique, unique), -law.alpha))
+        repeats = -law.R_D_star * _log_left((needed / unique - 1) / law.R_D_star)
+        repeating = unique * (1 + repeats)
+        # Within an epoch: the additive law where the model is not in excess of its tokens.
+        fresh = self._inverse(loss - law.E - law.A * power(params, -law.alpha))
+        excess = (params > law.matched_params(fresh)) & (single < loss)
+        if any_true(excess):
+            fresh = where(excess, self._tokens_in_excess(params, loss, excess), fresh)
+        return where(single > loss, repeating, fresh)
+
+    def params_for_loss(self, tokens: Real, loss: Real) -> Real:
+        """N with L(N, D) = ``loss``; infinite where no size reaches it."""
+        law = self.law
+        gap = loss - law.E - law.B * power(law.effective_tokens(tokens, self.unique_tokens), -law.beta)
+        needed = where(gap > 0, power(law.A / where(gap > 0, gap, 1.0), 1 / law.alpha), math.inf)
+        base = law.matched_params(lower(self.unique_tokens, tokens))
+        excess = -law.R_N_star * _log_left((needed / base - 1) / law.R_N_star)
+        return where(needed > base, base * (1 + excess), needed)
+
+    def _inverse(self, gap: Real) -> Real:
+        law = self.law
+        return where(gap > 0, power(law.B / where(gap > 0, gap, 1.0), 1 / law.beta), math.inf)
+
+    def _tokens_in_excess(self, params: Real, loss: Real, excess: Any) -> Real:
+        """D below the unique tokens where N' grows with D too: by bisection, from D' of N itself up to U."""
+        safe = where(excess, loss, self.loss(params, self.unique_tokens))
+
+        def surplus(ln_tokens: Real) -> Real:
+            return safe - self.loss(params, exp(ln_tokens))
+
+        top = log(self.unique_tokens + 0.0 * safe)
+        return exp(increasing_root(surplus, top - _LN_RANGE, top))
+
+
+_LN_RANGE = 60.0
+"""Our choice: fewer than one token of any number of them."""
+
+
+def _log_left(share: Real) -> Real:
+    """ln(1 - ``share``), minus infinity from 1 on."""
+    left = 1 - share
+    return where(left > 0, log(where(left > 0, left, 1.0)), -math.inf)

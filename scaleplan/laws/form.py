@@ -81,6 +81,15 @@ class SolvedSurface(LossSurface, Protocol):
 
 
 @runtime_checkable
+class UniqueTokensForm(Form, Protocol):
+    """A law of parameters, tokens and how many of the tokens are different."""
+
+    def at(self, unique_tokens: Real) -> LossSurface:
+        """L(N, D) with so many different tokens, which repeat where D is more."""
+        ...
+
+
+@runtime_checkable
 class AllocationRule(Form, Protocol):
     """Parameters and tokens as functions of the budget, without a loss surface behind them."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scaleplan.conventions import FlopConvention, LossMeasure, ParamCount
 from scaleplan.errors import UsageError
-from scaleplan.laws.form import AllocationRule, LossSurface, LossTrend
+from scaleplan.laws.form import AllocationRule, LossSurface, LossTrend, UniqueTokensForm
 from scaleplan.laws.uncertainty import Uncertainty
 
 
@@ -59,10 +59,26 @@ class Law(NamedTuple):
     """The law file it was read from; ``None`` for a shipped law."""
     allocation_uncertainty: Uncertainty | None = None
     """Of ``allocation``'s constants. ``uncertainty`` is of the surface's, or where there is none of the trend's."""
+    repeated: UniqueTokensForm | None = None
+    """The same law with repeated data: a surface once the unique tokens are held."""
+    family: Any = None
+    """The form of more variables that ``surface`` is at ``held``; ``None`` where it has no more."""
 
     def counts_as(self, flop: FlopConvention) -> bool:
         """Whether C = 6ND of this convention is 6 times the parameters as the law counts them, times tokens."""
         return self.counts_flop is flop and self.counts_params is flop.param_count and flop.per_param_token == 6
+
+    def at(self, **values: float) -> Law:
+        """The same law with further variables of its form held elsewhere, such as ``experts=8``.
+
+        Raises:
+            UsageError: the form has no such variable, or not such a value.
+        """
+        unknown = [name for name in values if name not in self.held]
+        if unknown:
+            raise UsageError(f"{self.id} says nothing of {' or '.join(unknown)}: choose a law that does")
+        held = {**self.held, **values}
+        return self._replace(surface=self.family.at(**held), held=held)
 
     def sampling(self) -> Law:
         """The same law with bands of sampling error alone, without the allowances for misfit."""

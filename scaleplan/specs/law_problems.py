@@ -37,7 +37,7 @@ def role_problems(document: Document, spec: LawSpec) -> list[str]:
 
 
 def _named(roles: RolesSpec) -> list[tuple[str, str]]:
-    single = [(role, getattr(roles, role)) for role in ("surface", "allocation", "trend")]
+    single = [(role, getattr(roles, role)) for role in ("surface", "repeated", "allocation", "trend")]
     return [(role, group) for role, group in single if group is not None] + [("hyper", group) for group in roles.hyper]
 
 
@@ -66,9 +66,16 @@ def _serving_problems(spec: LawSpec, roles: RolesSpec, role: str, group_name: st
         form_class = find_form(group.form)
     except UsageError:
         return []  # reported with the group itself
+    return _form_problems(group.form, form_class, roles, role)
+
+
+def _form_problems(form: str, form_class: Any, roles: RolesSpec, role: str) -> list[str]:
+    if role == "repeated":
+        held = list(inspect.signature(form_class.at).parameters)[1:] if hasattr(form_class, "at") else []
+        return [] if held == ["unique_tokens"] else [f"the form {form} is no law of repeated tokens"]
     if role == "surface" and (hasattr(form_class, "at") or roles.at):
-        return _held_problems(group.form, form_class, roles)
-    return [] if _can_serve(form_class, role) else [f"the form {group.form} cannot serve as {role}"]
+        return _held_problems(form, form_class, roles)
+    return [] if _can_serve(form_class, role) else [f"the form {form} cannot serve as {role}"]
 
 
 def _held_problems(form: str, form_class: Any, roles: RolesSpec) -> list[str]:

@@ -75,11 +75,12 @@ class ExponentsSpec(Strict):
 
 
 class RolesSpec(Strict):
-    """Which group gives the loss surface, the allocation, the loss along it, and the hyper-parameters."""
+    """Which group gives the loss surface, that of repeated data, the allocation, the loss along it, and so on."""
 
     surface: str | None = None
     allocation: str | None = None
     trend: str | None = None
+    repeated: str | None = Field(default=None, description="the surface where tokens repeat: L(N, D, unique tokens)")
     hyper: list[str] = Field(default_factory=list[str])
     at: dict[str, Finite] = Field(
         default_factory=dict, description="further variables of the surface's form, held: {experts: 8}"

@@ -124,8 +124,9 @@ def _groups(fitted: FittedLaw, source: str) -> tuple[dict[str, Any], dict[str, A
         groups[_FIT] = _group(fitted, fit, source)
         roles["trend" if fit.form.compute_only else "surface"] = _FIT
     if fit is not None and fit.form.needs_unique_tokens:
-        # Plans are for data that is not repeated; the law of repeated data stands beside it with the same constants.
+        # A plan without a limit on its data takes the law of a single epoch, one with such a limit that of repeats.
         groups[_REPEATED] = groups[_FIT]
+        roles["repeated"] = _REPEATED
         kept = {symbol: deepcopy(groups[_FIT]["constants"][symbol]) for symbol in ("E", "A", "B", "alpha", "beta")}
         groups[_FIT] = {"form": "additive", "source": f"fit of {source}, at a single epoch", "constants": kept}
     if fitted.rule is not None:

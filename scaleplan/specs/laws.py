@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from scaleplan.conventions import FlopConvention, LossMeasure, ParamCount
 from scaleplan.errors import UsageError, nearest, quoted
-from scaleplan.laws.form import AllocationRule, Form, LossSurface, LossTrend
+from scaleplan.laws.form import AllocationRule, Form, LossSurface, LossTrend, UniqueTokensForm
 from scaleplan.laws.law import FittedRange, Law, PublishedExponents
 from scaleplan.laws.uncertainty import Uncertainty
 from scaleplan.specs import presets
@@ -143,6 +143,8 @@ def build_law(data: dict[str, Any], variant: str = "") -> Law:
         published_exponents=exponents_of(roles.get("published_exponents", data.get("published_exponents"))),
         refuses=dict(roles.get("refuses", {})),
         held={name: float(value) for name, value in roles.get("at", {}).items()},
+        repeated=_role(data, roles, "repeated", UniqueTokensForm),
+        family=_family(data, roles),
     )
 
 
@@ -185,6 +187,13 @@ def _role(data: dict[str, Any], roles: dict[str, Any], role: str, protocol: Any)
     if not isinstance(form, protocol):
         raise UsageError(f"the form {raw['form']} cannot serve as {role}")
     return form
+
+
+def _family(data: dict[str, Any], roles: dict[str, Any]) -> Any:
+    """The form of the surface with its further variables free; ``None`` where it has none."""
+    if "surface" not in roles or not roles.get("at"):
+        return None
+    return group_form(data["groups"][roles["surface"]])
 
 
 def _measure(raw: dict[str, Any]) -> LossMeasure:
