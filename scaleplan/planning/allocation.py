@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, cast
 
 from scaleplan import units
@@ -10,7 +11,7 @@ from scaleplan.conventions import ParamCount
 from scaleplan.errors import InfeasibleError, Notice
 from scaleplan.laws.law import Law
 from scaleplan.laws.uncertainty import Uncertainty
-from scaleplan.ops import Real, all_true, any_true, exp, first_where
+from scaleplan.ops import Real, all_true, any_true, exp, first_where, is_array
 from scaleplan.planning.bands import Ends, plan_ends
 from scaleplan.planning.notices import law_notices
 from scaleplan.planning.optimum import (
@@ -37,9 +38,36 @@ def allocate(law: Law, problem: Problem) -> Plan:
         InfeasibleError: the loss cannot be reached, or the budget buys less than a parameter or a token.
     """
     law.require_allowed("allocate")
+    if problem.constrained:
+        return _under_limits(law, problem)
     point = _for_flop(law, problem) if problem.loss is None else _for_loss(law, problem, problem.loss)
     _require_whole(law, point)
-    ends = plan_ends(law, problem, point)
+    return _plan(law, problem, point, plan_ends(law, problem, point))
+
+
+def _under_limits(law: Law, problem: Problem) -> Plan:
+    """The plan of a problem with more than its budget, what holds it back beside it."""
+    from scaleplan.planning.constrained import solve_problem, why_of
+
+    found = solve_problem(law, problem)
+    _require_whole(law, found.point)
+    plan = _plan(law, problem, found.point, found.ends)
+    limits = problem.limits
+    unique = None if limits is None else limits.unique_tokens
+    if unique is not None:
+        plan = replace(plan, epochs=plan.tokens / unique)
+    if problem.service is not None:
+        from scaleplan.compute.serving import served
+
+        plan = replace(plan, serving=served(problem.service, plan.params))
+    if is_array(plan.params + plan.tokens):
+        return plan
+    effort = problem.effort
+    price = None if effort is None or effort.price is None else float(effort.price * effort.hours_per_flop)
+    return replace(plan, why=why_of(found, price))
+
+
+def _plan(law: Law, problem: Problem, point: Point, ends: Ends) -> Plan:
     return Plan(
         law=law,
         problem=problem,

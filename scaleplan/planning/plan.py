@@ -12,7 +12,11 @@ from scaleplan.planning.problem import Problem
 
 if TYPE_CHECKING:
     from scaleplan.compute.costing import Costing
+    from scaleplan.compute.serving import Served
+    from scaleplan.planning.forgiveness import Forgiveness
     from scaleplan.planning.hyper import HyperRow
+    from scaleplan.planning.regret import RegretTable
+    from scaleplan.planning.why import Why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -26,6 +30,11 @@ class Plan:
     ``flop_over_runs`` the FLOPs over those of the dearest run behind the law (as it counts them; ``None`` where
     that is not known), ``costing`` the bill where a machine was named, ``hyper`` learning rate and batch by the default
     rule, where they were asked for.
+
+    ``why`` is what holds a plan under constraints back; ``serving`` what serving it takes; ``epochs`` how often its
+    unique tokens are seen; ``params_active`` and ``experts`` are of mixtures, whose ``params`` are all of them;
+    ``forgiveness`` is what a larger or smaller model costs in compute; ``regret`` what this plan and others cost if
+    another law is true, where a robust plan was asked for.
     """
 
     law: Law
@@ -50,8 +59,20 @@ class Plan:
     flop_over_runs: Real | None = None
     hyper: HyperRow | None = None
     costing: Costing | None = None
+    why: Why | None = None
+    serving: Served | None = None
+    epochs: Real | None = None
+    params_active: Real | None = None
+    experts: Real | None = None
+    forgiveness: Forgiveness | None = None
+    regret: RegretTable | None = None
     warnings: tuple[Notice, ...] = ()
     cross_check: tuple[Plan, ...] = ()
+
+    @property
+    def binding(self) -> tuple[str, ...]:
+        """The constraints that bind, by their keys; none where the budget alone does."""
+        return () if self.why is None else self.why.binding
 
     @property
     def accelerators(self) -> int | None:

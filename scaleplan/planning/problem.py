@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from scaleplan.compute.accounting import DEFAULT_ACCOUNTING, Accounting
 from scaleplan.errors import UsageError
 from scaleplan.ops import Real, any_true, first_where, is_array
 
+if TYPE_CHECKING:
+    from scaleplan.compute.serving import Service
+    from scaleplan.planning.limits import Effort, Limits
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Problem:
-    """A budget (``train_flop``, or the ``loss`` to reach), perhaps one side fixed (``params`` or ``tokens``).
+    """A budget (``train_flop``, or the ``loss`` to reach), one side perhaps fixed (``params``, ``tokens``), limits.
 
     ``name`` and ``file`` are of the budget file, where the problem comes from one. ``params`` counts embeddings.
     ``level`` is the coverage of the bands asked for. ``accounting`` names the convention of ``train_flop``. Every
     number may be an array; arrays broadcast against each other.
+
+    ``limits`` is what else bounds the run, a budget of time, hours or money among it; ``effort`` what training takes of
+    the machine, where the limits are of one; ``service`` what serving the model takes, out of the same budget of FLOPs
+    or money; ``experts`` of a mixture: their number, or ``"free"``.
     """
 
     name: str | None = None
@@ -27,9 +35,18 @@ class Problem:
     tokens: Real | None = None
     level: float = 0.95
     accounting: Accounting = DEFAULT_ACCOUNTING
+    limits: Limits | None = None
+    effort: Effort | None = None
+    service: Service | None = None
+    experts: float | str | None = None
+
+    @property
+    def constrained(self) -> bool:
+        """Whether more than the budget bounds the run, so that no closed form holds."""
+        return self.limits is not None or self.service is not None or self.experts is not None
 
     def __post_init__(self) -> None:
-        if self.train_flop is None and self.loss is None:
+        if self.train_flop is None and self.loss is None and not self._other_budget:
             raise UsageError("no budget: give training FLOPs or the loss to reach")
         if self.train_flop is not None and self.loss is not None:
             raise UsageError("two budgets, training FLOPs and a loss to reach: keep one")
@@ -39,6 +56,12 @@ class Problem:
         for name in ("train_flop", "loss", "params", "tokens"):
             check_quantity(name, getattr(self, name))
         check_shapes(self.train_flop, self.loss, self.params, self.tokens)
+
+    @property
+    def _other_budget(self) -> bool:
+        """Whether time, hours or money is the budget."""
+        limits = self.limits
+        return limits is not None and any(b is not None for b in (limits.usd, limits.days, limits.gpu_hours))
 
 
 def check_level(level: float) -> None:
