@@ -7,7 +7,7 @@ as text such as ``70B``, or as arrays.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,6 +25,7 @@ from scaleplan.specs.laws import CROSS_CHECK, DEFAULT_LAW, Laws, is_all, resolve
 from scaleplan.specs.numbers import Number, fraction, number, scalar, whole
 
 if TYPE_CHECKING:
+    from scaleplan.api.limits import Asked
     from scaleplan.planning.comparison import Comparison, Option
     from scaleplan.planning.frontier import Frontier
     from scaleplan.planning.hyper import Hyperparameters
@@ -48,6 +49,8 @@ def allocate(
     law: Laws = None,
     level: float | str = 0.95,
     hyper: bool = False,
+    limits: Mapping[str, Any] | None = None,
+    serving: Mapping[str, Any] | None = None,
     on: str | None = None,
     days: float | str | None = None,
     gpu_hours: float | str | None = None,
@@ -55,6 +58,8 @@ def allocate(
     **conditions: Any,
 ) -> Plan:
     """The best use of a budget: training FLOPs, a loss to reach, a cluster for a time, accelerator-hours or money.
+
+    With ``limits`` or ``serving`` the least loss, or the least that a loss costs, under all of them.
 
     Args:
         budget: path of a budget file, in place of ``flops``, ``loss`` and the other budgets.
@@ -66,6 +71,8 @@ def allocate(
             default law plans and, for a single budget, the laws around it cross-check.
         level: coverage of the bands.
         hyper: learning rate and batch of each plan by the default rule; for a single budget.
+        limits: by the keys of a budget file's heading ``limits``: ``{"max_params": "80B", "unique_tokens": "12T"}``.
+        serving: by those of ``serving``: ``{"tokens": "2T", "on": "h100-sxm"}``; FLOPs and money pay for it too.
         on: where it runs, ``"h100-sxm"`` or ``"2048xh100-sxm"``; the plan then comes with its bill.
         days: how long the cluster ``on`` is there; beside another budget the deadline.
         gpu_hours: accelerator-hours of ``on``.
@@ -79,7 +86,7 @@ def allocate(
     Raises:
         UsageError: no budget or two, a number out of range, an unknown law, a law that cannot answer.
         InputFileError: the budget file cannot be used.
-        InfeasibleError: the loss is out of reach, or the budget buys less than a parameter or a token.
+        InfeasibleError: the loss is out of reach, the budget buys less than a parameter or a token, or limits clash.
     """
     numbers = {"flops": flops, "loss": loss, "params": params, "tokens": tokens}
     words = {"on": on, "days": days, "gpu_hours": gpu_hours, "usd": usd, **conditions}
@@ -93,6 +100,13 @@ def allocate(
     machine, numbers["flops"] = machine_for(words, spec, numbers["flops"], numbers["loss"])
     given = {key: number(key, value) for key, value in numbers.items() if value is not None}
     single = not any(is_array(value) for value in given.values())
+    asked: Asked | None = None
+    if limits or serving or (spec is not None and (spec.limits is not None or spec.serving is not None)):
+        from scaleplan.api.limits import asked_of
+
+        asked = asked_of(limits, serving, spec, {key: given.get(key) for key in ("params", "tokens")})
+        if asked is not None:
+            given |= {key: value for key in ("params", "tokens") if (value := getattr(asked.limits, key)) is not None}
     laws = resolve_laws(law, (DEFAULT_LAW, *CROSS_CHECK) if single else (DEFAULT_LAW,))
     resources = machine is not None and "flops" not in given and "loss" not in given
     problem = Problem(
@@ -108,6 +122,13 @@ def allocate(
     )
     if machine is not None and not single:
         raise UsageError("a cluster is planned for one budget at a time; leave on out for arrays")
+    if asked is not None or (machine is not None and machine.ends_by_time(resources=resources)):
+        from scaleplan.api.limits import NOTHING, plan_within
+
+        if resources:
+            problem = replace(problem, train_flop=None)
+        plan = plan_within(laws, problem, asked or NOTHING, machine, leave_out=law is None or is_all(law))
+        return _with_hyper(plan, single=single) if hyper else plan
     if machine is not None and resources:
         from scaleplan.api.resources import flop_of
 
@@ -117,8 +138,10 @@ def allocate(
         from scaleplan.api.resources import with_costing
 
         plan = with_costing(plan, machine, resources=resources)
-    if not hyper:
-        return plan
+    return _with_hyper(plan, single=single) if hyper else plan
+
+
+def _with_hyper(plan: Plan, *, single: bool) -> Plan:
     if not single:
         raise UsageError("learning rate and batch are for one budget at a time; leave hyper out for arrays")
     from scaleplan.planning.hyper import with_hyper
@@ -134,20 +157,23 @@ def allocate_stream(
     tokens: Number | None = None,
     law: Laws = None,
     level: float | str = 0.95,
+    limits: Mapping[str, Any] | None = None,
+    serving: Mapping[str, Any] | None = None,
 ) -> Iterator[Plan]:
     """Plans for blocks of budgets, one plan of arrays a block; see ``allocate``."""
+    given: dict[str, Any] = {"params": params, "tokens": tokens, "level": level, "limits": limits, "serving": serving}
     laws = resolve_laws(law, (DEFAULT_LAW,))
     if is_all(law):
         laws = [each for each in laws if "allocate" not in each.refuses]
     line = 1
     for block in blocks:
         try:
-            yield allocate(flops=block, params=params, tokens=tokens, law=laws, level=level)
+            yield allocate(flops=block, law=laws, **given)
         except InfeasibleError:
             # The arrays say that some budget fails; asking one by one says which.
             for i, flop in enumerate(cast("Any", block).tolist()):
                 try:
-                    allocate(flops=flop, params=params, tokens=tokens, law=laws, level=level)
+                    allocate(flops=flop, law=laws, **given)
                 except InfeasibleError as error:
                     raise InfeasibleError(f"<stdin>:{line + i}: {error.message}") from None
             raise

@@ -2,27 +2,47 @@
 
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scaleplan.cli.options import (
+    AnswerOption,
     BatchOption,
     CalibrateOption,
+    CriticalBatchOption,
     DaysOption,
+    DiscountOption,
+    DrawsOption,
+    ExpertsOption,
     FormatOption,
     GetOption,
     GoodputOption,
     GpuHoursOption,
     LawsOption,
     LevelOption,
+    MaxEpochsOption,
+    MaxMwhOption,
+    MaxParamsOption,
+    MaxUsdOption,
+    MemoryOption,
     MfuOption,
+    MinParamsOption,
     NetworkOption,
     OnOption,
     OutputOption,
     PrecisionOption,
     PriceOption,
+    PromptOption,
     QuietOption,
+    RobustOption,
+    ServeDaysOption,
+    ServeMfuOption,
+    ServeOnOption,
+    ServeOption,
+    ServePrecisionOption,
+    TokensPerParamOption,
+    UniqueTokensOption,
     UsdOption,
 )
 
@@ -37,8 +57,6 @@ def allocate(
         typer.Option(metavar="C", help="Training FLOPs, e.g. 1e24 or '2048xh100-sxm for 60d'; - reads stdin."),
     ] = None,
     loss: Annotated[str | None, typer.Option(metavar="L", help="The loss to reach, in nats a token.")] = None,
-    params: Annotated[str | None, typer.Option(metavar="N", help="Fix the parameters, e.g. 30B.")] = None,
-    tokens: Annotated[str | None, typer.Option(metavar="D", help="Fix the tokens, e.g. 5T.")] = None,
     on: OnOption = None,
     days: DaysOption = None,
     gpu_hours: GpuHoursOption = None,
@@ -50,8 +68,30 @@ def allocate(
     network: NetworkOption = None,
     batch: BatchOption = None,
     calibrate: CalibrateOption = None,
+    params: Annotated[str | None, typer.Option(metavar="N", help="Fix the parameters, e.g. 30B.")] = None,
+    tokens: Annotated[str | None, typer.Option(metavar="D", help="Fix the tokens, e.g. 5T.")] = None,
+    tokens_per_param: TokensPerParamOption = None,
+    min_params: MinParamsOption = None,
+    max_params: MaxParamsOption = None,
+    unique_tokens: UniqueTokensOption = None,
+    max_epochs: MaxEpochsOption = None,
+    max_usd: MaxUsdOption = None,
+    max_mwh: MaxMwhOption = None,
+    memory: MemoryOption = None,
+    critical_batch: CriticalBatchOption = False,
+    experts: ExpertsOption = None,
+    serve: ServeOption = None,
+    serve_on: ServeOnOption = None,
+    serve_precision: ServePrecisionOption = None,
+    serve_mfu: ServeMfuOption = None,
+    serve_days: ServeDaysOption = None,
+    prompt: PromptOption = None,
+    answer: AnswerOption = None,
+    discount: DiscountOption = None,
     law: LawsOption = None,
     level: LevelOption = "0.95",
+    robust: RobustOption = None,
+    draws: DrawsOption = None,
     hyper: Annotated[bool, typer.Option("--hyper", help="Add learning rate and batch by the default rule.")] = False,
     form: FormatOption = "table",
     get: GetOption = None,
@@ -76,7 +116,29 @@ def allocate(
         "batch": batch,
         "calibrate": calibrate,
     }
-    if all(given is None for given in (budget, flops, loss, on, days, gpu_hours, usd)):
+    limits = _given(
+        tokens_per_param=tokens_per_param,
+        min_params=min_params,
+        max_params=max_params,
+        unique_tokens=unique_tokens,
+        max_epochs=max_epochs,
+        max_usd=max_usd,
+        max_mwh=max_mwh,
+        memory=memory,
+        batch="critical" if critical_batch else None,
+        experts=experts,
+    )
+    serving = _given(
+        tokens=serve,
+        on=serve_on,
+        precision=serve_precision,
+        mfu=serve_mfu,
+        days=serve_days,
+        prompt=prompt,
+        answer=answer,
+        discount=discount,
+    )
+    if all(word is None for word in (budget, flops, loss, on, days, gpu_hours, usd)):
         text = "--flops, --loss, --on with --days or --gpu-hours, --usd, or a budget file (scaleplan init writes one)"
         raise UsageError(f"no budget: give {text}")
     if flops == "-":
@@ -86,22 +148,44 @@ def allocate(
             raise UsageError("--flops - plans many budgets; a cluster, hours or money are one: leave them out")
         if hyper:
             raise UsageError("--hyper is for one budget; `scaleplan hyper` takes any run")
+        if robust is not None or draws is not None:
+            raise UsageError("--robust and --draws are for one budget; leave them out beside --flops -")
         from scaleplan.views.streams import allocation_stream
 
-        result = allocation_stream(_stream(params, tokens, law, level))
+        beside = _given(limits=limits or None, serving=serving or None)
+        result = allocation_stream(_stream(params, tokens, law, level, beside))
     else:
         from scaleplan.views.plans import allocation_table
 
         plan = plans.allocate(
-            budget, flops=flops, loss=loss, params=params, tokens=tokens, law=law, level=level, hyper=hyper, **where
+            budget,
+            flops=flops,
+            loss=loss,
+            params=params,
+            tokens=tokens,
+            law=law,
+            level=level,
+            hyper=hyper,
+            limits=limits or None,
+            serving=serving or None,
+            robust=robust,
+            draws=draws,
+            **where,
         )
         result = allocation_table(plan)
     write(result, form=form, get=get, output=output, quiet=quiet)
 
 
-def _stream(params: str | None, tokens: str | None, law: list[str] | None, level: str) -> "Iterator[Plan]":
+def _given(**words: Any) -> dict[str, Any]:
+    """Words by key, those that were not given left out."""
+    return {key: word for key, word in words.items() if word is not None}
+
+
+def _stream(
+    params: str | None, tokens: str | None, law: list[str] | None, level: str, beside: dict[str, Any]
+) -> "Iterator[Plan]":
     from scaleplan.api import plans
     from scaleplan.specs.stream import number_blocks
 
     blocks = number_blocks(sys.stdin.buffer, "flop")
-    return plans.allocate_stream(blocks, params=params, tokens=tokens, law=law, level=level)
+    return plans.allocate_stream(blocks, params=params, tokens=tokens, law=law, level=level, **beside)

@@ -73,6 +73,51 @@ ClusterOption = Annotated[
     str | None, typer.Option("--cluster", metavar="TYPE", help="Of links: hgx-a100, hgx-h100, nvl72, ...")
 ]
 
+# Limits and serving: headings of the budget file, a flag a key.
+MinParamsOption = Annotated[str | None, typer.Option("--min-params", metavar="N", help="At least so many parameters.")]
+MaxParamsOption = Annotated[str | None, typer.Option("--max-params", metavar="N", help="At most so many parameters.")]
+TokensPerParamOption = Annotated[
+    str | None, typer.Option("--tokens-per-param", metavar="RATIO", help="Fix the tokens a parameter, e.g. 20.")
+]
+UniqueTokensOption = Annotated[
+    str | None, typer.Option("--unique-tokens", metavar="D", help="Tokens that there are, e.g. 12T.")
+]
+MaxEpochsOption = Annotated[
+    str | None, typer.Option("--max-epochs", metavar="X", help="How often each may be seen at most, e.g. 4.")
+]
+MaxUsdOption = Annotated[str | None, typer.Option("--max-usd", metavar="USD", help="At most so much money, e.g. 8M.")]
+MaxMwhOption = Annotated[str | None, typer.Option("--max-mwh", metavar="MWH", help="At most so much energy.")]
+MemoryOption = Annotated[
+    str | None, typer.Option("--memory", metavar="fit|SIZE", help="The run must fit --on, or e.g. 80GB each.")
+]
+CriticalBatchOption = Annotated[bool, typer.Option("--critical-batch", help="A batch at or below the critical one.")]
+ExpertsOption = Annotated[
+    str | None, typer.Option("--experts", metavar="E|free", help="Experts of a mixture; free plans them.")
+]
+ServeOption = Annotated[
+    str | None, typer.Option("--serve", metavar="TOKENS", help="Serve so many over the model's life, e.g. 2T.")
+]
+ServeOnOption = Annotated[
+    str | None, typer.Option("--serve-on", metavar="NAME", help="The accelerator that serves, e.g. h100-sxm.")
+]
+ServePrecisionOption = Annotated[
+    str | None, typer.Option("--serve-precision", metavar="NAME", help="Of serving: bf16, fp8, ...")
+]
+ServeMfuOption = Annotated[str | None, typer.Option("--serve-mfu", metavar="SHARE", help="Utilisation of serving.")]
+PromptOption = Annotated[str | None, typer.Option("--prompt", metavar="TOKENS", help="Length of a prompt.")]
+AnswerOption = Annotated[str | None, typer.Option("--answer", metavar="TOKENS", help="Length of an answer.")]
+ServeDaysOption = Annotated[str | None, typer.Option("--serve-days", metavar="DAYS", help="How long it serves.")]
+DiscountOption = Annotated[
+    str | None, typer.Option("--discount", metavar="RATE", help="Of later serving, a year, e.g. 10%.")
+]
+RobustOption = Annotated[
+    Literal["mean", "worst"] | None,
+    typer.Option("--robust", help="The plan of least expected or least worst regret over the laws."),
+]
+DrawsOption = Annotated[
+    str | None, typer.Option("--draws", metavar="N", help="Plan under so many draws of each law, for bands.")
+]
+
 
 def refuse_filters(name: str, filters: Mapping[str, str | None]) -> None:
     """Refuse filters of a list beside the name of one entry, which they would not touch.

@@ -105,13 +105,13 @@ class Additive(NamedTuple):
     def _terms(self, params: Real, tokens: Real) -> tuple[Real, Real]:
         return self.A * exp(-self.alpha * log(params)), self.B * exp(-self.beta * log(tokens))
 
-    def _ln_g(self) -> float:
-        return math.log(self.alpha * self.A / (self.beta * self.B)) / (self.alpha + self.beta)
+    def _ln_g(self) -> Real:
+        return log(self.alpha * self.A / (self.beta * self.B)) / (self.alpha + self.beta)
 
-    def _ln_k(self) -> float:
+    def _ln_k(self) -> Real:
         """ln of the reducible loss at C = 6, where x = ln(C/6) is zero: A G^-alpha + B G^beta."""
         ln_g = self._ln_g()
-        return math.log(self.A * math.exp(-self.alpha * ln_g) + self.B * math.exp(self.beta * ln_g))
+        return log(self.A * exp(-self.alpha * ln_g) + self.B * exp(self.beta * ln_g))
 
     @staticmethod
     def _inverse(gap: Real, scale: float, exponent: float) -> Real:

@@ -92,6 +92,6 @@ class KaplanJointNd(NamedTuple):
     def _u(self, params: Real) -> Real:
         return power(self.N_c / params, self.alpha_N / self.alpha_D)
 
-    def _ln_g(self) -> float:
+    def _ln_g(self) -> Real:
         s = self.alpha_N / self.alpha_D
-        return (math.log(s / self.D_c) + s * math.log(self.N_c)) / (1 + s)
+        return (log(s / self.D_c) + s * log(self.N_c)) / (1 + s)

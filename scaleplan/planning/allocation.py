@@ -9,6 +9,7 @@ from typing import Any, cast
 from scaleplan import units
 from scaleplan.conventions import ParamCount
 from scaleplan.errors import InfeasibleError, Notice
+from scaleplan.laws.form import LossSurface
 from scaleplan.laws.law import Law
 from scaleplan.laws.uncertainty import Uncertainty
 from scaleplan.ops import Real, all_true, any_true, exp, first_where, is_array
@@ -42,7 +43,26 @@ def allocate(law: Law, problem: Problem) -> Plan:
         return _under_limits(law, problem)
     point = _for_flop(law, problem) if problem.loss is None else _for_loss(law, problem, problem.loss)
     _require_whole(law, point)
-    return _plan(law, problem, point, plan_ends(law, problem, point))
+    plan = _plan(law, problem, point, plan_ends(law, problem, point))
+    free = problem.params is None and problem.tokens is None and not point.on_trend
+    return _forgiving(plan) if free and point.loss is not None and not is_array(point.loss) else plan
+
+
+def _forgiving(plan: Plan, surface: LossSurface | None = None) -> Plan:
+    """The plan with what another size than its own, which is free, costs in compute."""
+    from scaleplan.planning.forgiveness import forgiveness
+
+    assert plan.loss is not None
+    found = forgiveness(
+        plan.law,
+        plan.problem.accounting,
+        plan.params,
+        plan.loss,
+        surface=surface,
+        flop=plan.train_flop,
+        band=(plan.params_low, plan.params_high),
+    )
+    return replace(plan, forgiveness=found)
 
 
 def _under_limits(law: Law, problem: Problem) -> Plan:
@@ -62,6 +82,8 @@ def _under_limits(law: Law, problem: Problem) -> Plan:
         plan = replace(plan, serving=served(problem.service, plan.params))
     if is_array(plan.params + plan.tokens):
         return plan
+    if found.by_compute_alone:
+        plan = _forgiving(plan, found.task.surface)
     effort = problem.effort
     price = None if effort is None or effort.price is None else float(effort.price * effort.hours_per_flop)
     return replace(plan, why=why_of(found, price))

@@ -17,7 +17,7 @@ from scaleplan.laws.student import two_sided_quantile
 from scaleplan.laws.uncertainty import Uncertainty
 from scaleplan.ops import Real, all_true, any_true, first_where, is_array
 from scaleplan.planning.bands import Ends, loss_ends, loss_half_width
-from scaleplan.planning.constraints import Ceiling
+from scaleplan.planning.constraints import Ceiling, Range
 from scaleplan.planning.limits import Limits, constraints_of
 from scaleplan.planning.moved import moved, moves
 from scaleplan.planning.optimum import Point, own_flop
@@ -27,6 +27,8 @@ from scaleplan.planning.solver import Solution, Task, solve
 if TYPE_CHECKING:
     from scaleplan.planning.why import Why
 
+_CLEAR = 1 - 1e-6
+"""Our choice: clear of a bound; what the search leaves open is below."""
 _MOVES = 1e-7
 """Our choice: a quantity that moves by less, relative, is pinned down; what the search leaves open is below."""
 METHOD = "least loss under its limits"
@@ -37,6 +39,14 @@ class UnvaluedRepeatsError(UsageError):
     """A plan would repeat its tokens, and the law does not say what repeats are worth."""
 
 
+class Run(NamedTuple):
+    """A run by what a bill needs of it: all parameters, those that a token passes, and tokens."""
+
+    params: float
+    params_active: float
+    tokens: float
+
+
 class Constrained(NamedTuple):
     """A solved problem: what was solved, the run, and its bands."""
 
@@ -44,6 +54,18 @@ class Constrained(NamedTuple):
     solution: Solution
     point: Point
     ends: Ends
+
+    @property
+    def by_compute_alone(self) -> bool:
+        """Whether nothing but training compute bounds the run where it is, so that its size is the best for compute."""
+        if self.task.spending.beside is not None or self.task.bounds.has_least:
+            return False
+        low, high = (float(end) for end in self.task.bounds.params_range())
+        params = float(self.solution.params)
+        ranges = [c for c in self.task.constraints if isinstance(c, Range)]
+        free = all(c.most is None or self.solution.tokens < c.most * _CLEAR for c in ranges if c.of == "tokens")
+        beside = any(isinstance(c, Ceiling) and c.beside is not None for c in self.task.constraints)
+        return free and not beside and low / _CLEAR < params < high * _CLEAR
 
 
 def task_of(law: Law, problem: Problem) -> Task:
@@ -77,7 +99,8 @@ def _expense(problem: Problem) -> Ceiling:
     service, effort = problem.service, problem.effort
     if service is None:
         return Ceiling("flops", flop=problem.accounting.flop)
-    if service.priced and effort is not None and effort.price is not None:
+    priced = service.server is not None and service.server.price is not None
+    if priced and effort is not None and effort.price is not None:
         return Ceiling("usd", per_flop=effort.price * effort.hours_per_flop, beside=service.usd)
     return Ceiling("flops", flop=problem.accounting.flop, beside=service.flop)
 
@@ -102,6 +125,21 @@ def solve_problem(law: Law, problem: Problem) -> Constrained:
     if not is_array(solution.params + solution.loss):
         ends |= _ends(task, problem, point, solution)
     return Constrained(task, solution, point, ends)
+
+
+def run_of(law: Law, problem: Problem) -> Run:
+    """The best run of a problem of single numbers, without its bands.
+
+    Raises:
+        UsageError: the law cannot express the problem.
+        InfeasibleError: no run meets it, with the constraints that clash.
+    """
+    task = task_of(law, problem)
+    solution = solve(task)
+    if not solution.feasible:
+        raise InfeasibleError(_clash(task, solution))
+    total = float(solution.size(task).total)
+    return Run(total, total, float(solution.tokens))
 
 
 _EXPENSES = {"flops": "FLOP", "usd": "money"}

@@ -93,6 +93,9 @@ def constraints_of(
         found.append(Range("min_params", "params", limits.min_params, None))
     if limits.max_params is not None:
         found.append(Range("max_params", "params", None, limits.max_params))
+    held = None if service is None else service.largest()
+    if held is not None:
+        found.append(Range("serving_memory", "params", None, held))
     if limits.memory is not None:
         found.append(Range("memory", "params", None, limits.memory))
     if limits.batch is not None:

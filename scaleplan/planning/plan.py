@@ -11,6 +11,7 @@ from scaleplan.ops import Real
 from scaleplan.planning.problem import Problem
 
 if TYPE_CHECKING:
+    from scaleplan.compute.bill import Assumption
     from scaleplan.compute.costing import Costing
     from scaleplan.compute.serving import Served
     from scaleplan.planning.forgiveness import Forgiveness
@@ -31,10 +32,10 @@ class Plan:
     that is not known), ``costing`` the bill where a machine was named, ``hyper`` learning rate and batch by the default
     rule, where they were asked for.
 
-    ``why`` is what holds a plan under constraints back; ``serving`` what serving it takes; ``epochs`` how often its
-    unique tokens are seen; ``params_active`` and ``experts`` are of mixtures, whose ``params`` are all of them;
-    ``forgiveness`` is what a larger or smaller model costs in compute; ``regret`` what this plan and others cost if
-    another law is true, where a robust plan was asked for.
+    ``why`` is what holds a plan under limits back; ``serving`` what serving it takes and ``serving_assumptions`` what
+    stands behind that; ``epochs`` how often its unique tokens are seen; ``params_active`` and ``experts`` are of
+    mixtures, whose ``params`` are all of them; ``forgiveness`` is what another size costs in compute; ``regret`` what
+    this plan and others cost if another law is true, where a robust plan was asked for.
     """
 
     law: Law
@@ -61,6 +62,7 @@ class Plan:
     costing: Costing | None = None
     why: Why | None = None
     serving: Served | None = None
+    serving_assumptions: tuple[Assumption, ...] = ()
     epochs: Real | None = None
     params_active: Real | None = None
     experts: Real | None = None

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from itertools import combinations
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
 from scaleplan import units
 from scaleplan.compute.bill import Extra
 from scaleplan.errors import InputFileError, UsageError, nearest, quoted
 from scaleplan.specs.conditions import BUDGETS, READERS, Conditions, check_budget, extra
 from scaleplan.specs.document import Flop, Loss, Strict
+from scaleplan.specs.limits import FIXED, LimitWords, clashes
+from scaleplan.specs.limits import READERS as LIMIT_READERS
 
 if TYPE_CHECKING:
     from scaleplan.specs.yaml12 import Document
@@ -31,10 +34,9 @@ def _said(read: Callable[[Any], Any]) -> BeforeValidator:
     return BeforeValidator(checked)
 
 
-def _number_or_text(*examples: float | str) -> WithJsonSchema:
-    return WithJsonSchema(
-        {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "minLength": 1}], "examples": list(examples)}
-    )
+def _number_or_text(*examples: float | str, minimum: float = 0) -> WithJsonSchema:
+    number = {"type": "number", "minimum": minimum}
+    return WithJsonSchema({"anyOf": [number, {"type": "string", "minLength": 1}], "examples": list(examples)})
 
 
 def _text(*examples: str) -> WithJsonSchema:
@@ -119,12 +121,75 @@ class BudgetSpec(Strict):
         return Conditions(**{name: value for name, value in named.items() if value is not None})
 
 
+def _limit(key: str) -> BeforeValidator:
+    return _said(LIMIT_READERS[key])
+
+
 class LimitsSpec(Strict):
     """Limits on the plan."""
 
-    deadline_days: Annotated[float | None, _said(units.days), _number_or_text(90, "12 weeks")] = Field(
+    model_config = ConfigDict(
+        json_schema_extra={
+            "dependentRequired": {"max_epochs": ["unique_tokens"]},
+            "allOf": [{"not": {"required": list(pair)}} for pair in combinations(FIXED, 2)],
+        }
+    )
+
+    max_params: Annotated[float | None, _limit("max_params"), _number_or_text(7e10, "70B", minimum=1)] = Field(
+        None, description="At most so many parameters, embeddings counted."
+    )
+    min_params: Annotated[float | None, _limit("min_params"), _number_or_text(7e10, "70B", minimum=1)] = Field(
+        None, description="At least so many parameters, embeddings counted."
+    )
+    params: Annotated[float | None, _limit("params"), _number_or_text(7e10, "70B", minimum=1)] = Field(
+        None, description="The parameters, fixed."
+    )
+    tokens: Annotated[float | None, _limit("tokens"), _number_or_text(1.5e12, "1.5T", minimum=1)] = Field(
+        None, description="The training tokens, fixed."
+    )
+    tokens_per_param: Annotated[float | None, _limit("tokens_per_param"), _number_or_text(20)] = Field(
+        None, description="Training tokens a parameter, fixed."
+    )
+    unique_tokens: Annotated[float | None, _limit("unique_tokens"), _number_or_text(1.5e12, "1.5T", minimum=1)] = Field(
+        None, description="Tokens that there are, before any is repeated."
+    )
+    max_epochs: Annotated[float | None, _limit("max_epochs"), _number_or_text(4, minimum=1)] = Field(
+        None, description="How often a unique token may be seen at most."
+    )
+    memory: Annotated[float | Literal["fit"] | None, _limit("memory"), _text("fit", "80GB", "64GiB")] = Field(
+        None, description="The run must fit it: fit, what the accelerator of `on` has, or a size for each."
+    )
+    deadline_days: Annotated[float | None, _limit("deadline_days"), _number_or_text(90, "12 weeks")] = Field(
         None, description="By when all of the bill must be done [days]; it decides how many accelerators."
     )
+    max_usd: Annotated[float | None, _limit("max_usd"), _number_or_text(8e6, "$8M")] = Field(
+        None, description="At most so much money [USD], at the price of an accelerator-hour."
+    )
+    max_mwh: Annotated[float | None, _limit("max_mwh"), _number_or_text(4000, "4 GWh")] = Field(
+        None, description="At most so much energy [MWh], that of the site counted."
+    )
+    batch: Annotated[Literal["critical"] | None, _limit("batch"), WithJsonSchema({"const": "critical"})] = Field(
+        None, description="critical: a batch at or below the critical one."
+    )
+    experts: Annotated[float | Literal["free"] | None, _limit("experts"), _number_or_text(8, "free", minimum=1)] = (
+        Field(None, description="Experts of a mixture: their number, or free, to be planned too.")
+    )
+
+    @model_validator(mode="after")
+    def _no_clash(self) -> LimitsSpec:
+        found: list[Any] = [
+            {"type": "value_error", "loc": (clash.key,), "ctx": {"error": ValueError(clash.text)}}
+            for clash in clashes(self.words)
+        ]
+        if found:
+            # Each under its own key, so that it is told with the line of that key.
+            raise ValidationError.from_exception_data("limits", found)
+        return self
+
+    @property
+    def words(self) -> LimitWords:
+        """As flags give them."""
+        return LimitWords(**{key: getattr(self, key) for key in LimitWords._fields})
 
 
 class PilotsSpec(Strict):

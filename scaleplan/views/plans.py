@@ -37,6 +37,8 @@ PLAN_COLUMNS = (
     "flop_over_runs",
 )
 HYPER_COLUMNS = ("learning_rate", "batch_tokens")
+FORGIVING_COLUMNS = ("extra_share_at_low", "extra_share_at_high", "extra_share_x1_3", "extra_share_x0_7")
+"""Compute lost, as a share, with the parameters at the ends of their band and at 1.3 and 0.7 times the plan's."""
 COST_COLUMNS = ("accelerator", "accelerators", "mfu", "days", "gpu_hours", "cost_usd", "energy_mwh", "co2_t")
 
 
@@ -53,6 +55,7 @@ def plan_inputs(plan: Plan) -> dict[str, Any]:
         "level": problem.level,
         **accounting_inputs(problem.accounting),
         **({} if plan.hyper is None else {"hyper_law": plan.hyper.law, "hyper_counts": plan.hyper.counts}),
+        **(_limits_inputs(plan) if problem.constrained else {}),
         **({} if plan.costing is None else _costing_inputs(plan.costing)),
         "laws": [law_inputs(each.law) for each in (plan, *plan.cross_check)],
     }
@@ -62,6 +65,13 @@ def plan_row(plan: Plan) -> dict[str, Any]:
     """A plan as a data row."""
     own = {"law": plan.law.id, "fitted_on": plan.law.measure.corpus}
     row = own | {key: getattr(plan, key) for key in PLAN_COLUMNS if key not in own}
+    if plan.forgiveness is not None:
+        at = plan.forgiveness
+        row |= dict(zip(FORGIVING_COLUMNS, (at.at_low, at.at_high, at.above, at.below), strict=True))
+    if plan.problem.constrained:
+        from scaleplan.views.limits import limits_row
+
+        row |= limits_row(plan)
     if plan.hyper is not None:
         row |= {"learning_rate": plan.hyper.learning_rate, "batch_tokens": plan.hyper.batch_tokens}
     if plan.costing is not None:
@@ -75,7 +85,8 @@ def allocation_table(plan: Plan) -> Table:
     """One budget: the plan, and the other laws beside it."""
     plans = (plan, *plan.cross_check)
     # The other laws plan the same FLOPs; the bill is of the plan alone.
-    columns = (*PLAN_COLUMNS, *(HYPER_COLUMNS if plan.hyper else ()), *(COST_COLUMNS if plan.costing else ()))
+    own = (*(HYPER_COLUMNS if plan.hyper else ()), *(COST_COLUMNS if plan.costing else ()))
+    columns = (*PLAN_COLUMNS, *FORGIVING_COLUMNS, *_limits_columns(plan), *own)
     rows = [{key: row.get(key) for key in columns} for _, group in by_corpus(plans) for row in map(plan_row, group)]
     return Table(
         verb="allocate",
@@ -99,6 +110,11 @@ def _allocation_grids(plan: Plan) -> list[Grid]:
         _line(row, "tokens per parameter", "tokens_per_param", ratio),
         _line(row, f"loss [{plan.law.measure.unit}]", "loss", loss),
     ]
+    if plan.epochs is not None:
+        lines.append(("epochs of its unique tokens", ratio(row["epochs"]), "-"))
+    if plan.experts is not None:
+        lines.append(("experts", ratio(row["experts"]), "-"))
+        lines.append(("active parameters", count(row["params_active"]), "-"))
     if plan.hyper is not None:
         lines.append(("learning rate", f"{plan.hyper.learning_rate:.3g}", "-"))
         lines.append(("batch [tokens]", count(plan.hyper.batch_tokens), "-"))
@@ -109,8 +125,13 @@ def _allocation_grids(plan: Plan) -> list[Grid]:
             headers=("", "plan", level),
             rows=[budget, *lines],
             numeric=(False, True, True),
+            note=_forgiving(plan),
         )
     ]
+    if plan.problem.constrained:
+        from scaleplan.views.limits import limits_grids
+
+        grids += limits_grids(plan)
     if plan.costing is not None:
         from scaleplan.views.costs import bill_grid, speed_grid
 
@@ -118,6 +139,36 @@ def _allocation_grids(plan: Plan) -> list[Grid]:
     if plan.cross_check:
         grids.append(_laws_grid(plan))
     return grids
+
+
+def _limits_inputs(plan: Plan) -> dict[str, Any]:
+    from scaleplan.views.limits import limits_inputs
+
+    return limits_inputs(plan)
+
+
+def _limits_columns(plan: Plan) -> tuple[str, ...]:
+    if not plan.problem.constrained:
+        return ()
+    from scaleplan.views.limits import limits_columns
+
+    return limits_columns(plan)
+
+
+def _forgiving(plan: Plan) -> str | None:
+    """What another size costs, in compute: near its optimum a plan is forgiving."""
+    at = plan.forgiveness
+    if at is None:
+        return None
+    above, below = (_extra(value) for value in (at.above, at.below))
+    text = f"the same loss with 30 % more parameters takes {above} compute, with 30 % fewer {below}"
+    if plan.params_low is not None or plan.params_high is not None:
+        text += f"; at the ends of their band {_extra(at.at_low)} and {_extra(at.at_high)}"
+    return f"{text}."
+
+
+def _extra(value: Any) -> str:
+    return "no finite" if value is None else f"{100 * float(value):.3g} % more"
 
 
 def _costing_inputs(costing: Costing) -> dict[str, Any]:

@@ -1,0 +1,260 @@
+"""Problems with more than a budget: limits and serving in words to a problem, and the speed of the machine found.
+
+Time, hours, money and energy bound a run in proportion to its FLOPs at the utilisation of its own model, and which
+model that is depends on them. So the utilisation is the one at which the plan runs at just that: a fixed point, found
+from below where layouts make it jump.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from scaleplan.compute.accounting import Accounting
+from scaleplan.errors import Notice, UsageError
+from scaleplan.planning.constrained import UnvaluedRepeatsError
+from scaleplan.planning.cross_check import cross_checked
+from scaleplan.planning.limits import Limits
+from scaleplan.planning.notices import with_notice
+from scaleplan.search import last_within
+from scaleplan.specs.laws import DEFAULT_LAW, load_law
+from scaleplan.specs.limits import LimitWords, check_limits, given, merged, read_limits
+
+if TYPE_CHECKING:
+    from scaleplan.compute.bill import Assumption
+    from scaleplan.compute.costing import Costing
+    from scaleplan.compute.serving import Service
+    from scaleplan.laws.law import Law
+    from scaleplan.planning.constrained import Run
+    from scaleplan.planning.plan import Plan
+    from scaleplan.planning.problem import Problem
+    from scaleplan.specs.budget import BudgetDocument
+    from scaleplan.specs.machines import Machine
+
+REPEATS_LAW = "muennighoff-2023"
+"""The preset that says what repeated tokens are worth."""
+_USUAL_MFU = 0.4
+"""Our choice: where the search for a utilisation starts."""
+_OF_MACHINE = ("max_usd", "max_mwh", "memory")
+_MUCH_LEFT = 0.001
+"""Our choice: less is beyond the four figures that are printed."""
+
+
+class Asked(NamedTuple):
+    """What was asked beside the budget: limits, serving, and where the numbers of serving come from."""
+
+    limits: LimitWords
+    service: Service | None
+    assumptions: tuple[Assumption, ...]
+
+
+NOTHING = Asked(LimitWords(), None, ())
+"""Nothing asked beside the budget."""
+
+
+def asked_of(
+    limits: Mapping[str, Any] | None,
+    serving: Mapping[str, Any] | None,
+    spec: BudgetDocument | None,
+    fixed: Mapping[str, Any],
+) -> Asked | None:
+    """Limits and serving of a call and of a budget file, the call's in front; ``None`` where neither says any.
+
+    Args:
+        limits: words by the keys of the file's heading ``limits``.
+        serving: words by those of ``serving``.
+        spec: the budget file.
+        fixed: ``params`` and ``tokens`` of the call, numbers already.
+
+    Raises:
+        UsageError: a word that cannot be read, limits that leave nothing to plan.
+        InfeasibleError: limits that no plan meets.
+    """
+    own = LimitWords() if spec is None or spec.limits is None else spec.limits.words
+    flags = read_limits(limits or {})._replace(**{key: value for key, value in fixed.items() if value is not None})
+    words = merged(own, flags)
+    check_limits(words)
+    service, assumptions = _service(serving or {}, spec)
+    rest = words._replace(params=None, tokens=None, deadline_days=None)
+    return None if service is None and not given(rest) and words == flags else Asked(words, service, assumptions)
+
+
+def _service(serving: Mapping[str, Any], spec: BudgetDocument | None) -> tuple[Service | None, tuple[Assumption, ...]]:
+    own = None if spec is None else spec.serving
+    if own is None and not serving:
+        return None, ()
+    from scaleplan.specs.serving import ServingWords, read_serving, service_of
+
+    flags = read_serving(dict(serving))
+    words = ServingWords() if own is None else own.words
+    return service_of(words._replace(**{k: v for k, v in flags._asdict().items() if v is not None}))
+
+
+def plan_within(
+    laws: Sequence[Law], problem: Problem, asked: Asked, machine: Machine | None, *, leave_out: bool
+) -> Plan:
+    """The plan of a problem under limits, with the bill of the machine where there is one, and its cross-check.
+
+    Args:
+        laws: the first plans, the others cross-check.
+        problem: with its FLOPs or its loss where that is the budget.
+        asked: limits and serving.
+        machine: where it trains.
+        leave_out: leave out laws behind the first that cannot answer, with a notice. The first may then be replaced by
+            one that values repeats, where the default law does not.
+
+    Raises:
+        UsageError: as for ``with_limits``.
+        InfeasibleError: limits that clash.
+    """
+    try:
+        bounded = with_limits(problem, asked, machine, laws[0])
+        plan = cross_checked(laws, bounded, leave_out=leave_out)
+    except UnvaluedRepeatsError:
+        if not leave_out or laws[0].id != DEFAULT_LAW:
+            raise
+        return _by_law_of_repeats(problem, asked, machine)
+    plan = with_notice(replace(plan, serving_assumptions=asked.assumptions), _serving_beside(bounded))
+    return plan if machine is None else _with_bill(plan, machine)
+
+
+def _by_law_of_repeats(problem: Problem, asked: Asked, machine: Machine | None) -> Plan:
+    """The plan of the law that values repeats, where nobody named a law and the default one does not."""
+    law = load_law(REPEATS_LAW)
+    problem = replace(problem, accounting=Accounting(flop=law.counts_flop))
+    plan = plan_within([law], problem, asked, machine, leave_out=False)
+    text = f"{law.id} plans in place of {DEFAULT_LAW}, which does not say what repeated tokens are worth."
+    return replace(plan, warnings=(Notice("law_of_repeats", text), *plan.warnings))
+
+
+def _serving_beside(problem: Problem) -> tuple[Notice, ...]:
+    """A notice of what the budget has to do with serving."""
+    limits = problem.limits
+    if problem.service is None or limits is None or problem.loss is not None:
+        return ()
+    if problem.train_flop is not None or limits.usd is not None:
+        what = "FLOPs" if problem.train_flop is not None else "money"
+        return (Notice("lifetime_budget", f"the budget of {what} pays for training and for serving together."),)
+    if limits.max_usd is not None or limits.max_mwh is not None:
+        return ()
+    text = "the budget is time of the machine that trains: serving is paid beside it and does not move the plan."
+    return (Notice("serving_beside", f"{text} Money (usd, max_usd) pays for both."),)
+
+
+def with_limits(problem: Problem, asked: Asked, machine: Machine | None, law: Law) -> Problem:
+    """The problem with its limits, its serving and what training takes of the machine.
+
+    Args:
+        problem: the problem, with its FLOPs or its loss where that is the budget.
+        asked: limits and serving.
+        machine: where it runs.
+        law: the law that plans, whose model sets the speed.
+
+    Raises:
+        UsageError: a limit that needs a machine, a law that cannot express one.
+        InfeasibleError: limits that clash, a model that fits in no layout.
+    """
+    words = asked.limits
+    money = machine is not None and problem.train_flop is None and problem.loss is None
+    limits = Limits(
+        tokens_per_param=words.tokens_per_param,
+        min_params=words.min_params,
+        max_params=words.max_params,
+        unique_tokens=words.unique_tokens,
+        max_epochs=words.max_epochs,
+        max_usd=words.max_usd,
+        max_mwh=words.max_mwh,
+    )
+    if machine is not None:
+        limits = limits._replace(**_times(machine, budget=money))
+    elif any(getattr(words, key) is not None for key in _OF_MACHINE):
+        named = [key for key in _OF_MACHINE if getattr(words, key) is not None]
+        raise UsageError(f"{', '.join(named)} without an accelerator: name one with on (--on 512xh100-sxm)")
+    problem = replace(problem, limits=limits, service=asked.service, experts=words.experts)
+    if words.batch is not None:
+        problem = replace(problem, limits=limits._replace(batch=_least_tokens(machine)))
+    if machine is None:
+        return problem
+    if words.memory is not None:
+        problem = _within_memory(problem, machine, words)
+    return _at_speed(problem, machine, law)
+
+
+def _times(machine: Machine, *, budget: bool) -> dict[str, float | None]:
+    """The machine's budget of time, hours or money, and its deadline."""
+    said = machine.conditions
+    if not budget:
+        return {"deadline_days": said.days}
+    if said.usd is None and said.gpu_hours is None:
+        _ = machine.budget_hours  # a time of how many is told there
+        return {"days": said.days}
+    return {"usd": said.usd, "gpu_hours": said.gpu_hours, "deadline_days": said.days}
+
+
+def _at_speed(problem: Problem, machine: Machine, law: Law) -> Problem:
+    """The problem with what training takes of the machine at the utilisation of its own plan."""
+    from scaleplan.planning.constrained import run_of
+    from scaleplan.specs.efforts import effort_of
+
+    if machine.conditions.mfu is not None:
+        return replace(problem, effort=effort_of(machine))
+
+    def excess(ln_mfu: float) -> float:
+        run = run_of(law, replace(problem, effort=effort_of(machine, math.exp(ln_mfu))))
+        return ln_mfu - math.log(_costing(problem, run, machine, checked=False).mfu)
+
+    return replace(problem, effort=effort_of(machine, math.exp(last_within(excess, math.log(_USUAL_MFU)))))
+
+
+def _within_memory(problem: Problem, machine: Machine, words: LimitWords) -> Problem:
+    from scaleplan.specs.holdings import most_params
+
+    assert problem.limits is not None
+    return replace(problem, limits=problem.limits._replace(memory=most_params(machine, words.memory)))
+
+
+def _least_tokens(machine: Machine | None) -> float | None:
+    """The least tokens whose critical batch is that which was given."""
+    if machine is None or machine.conditions.batch is None:
+        raise UsageError("batch critical bounds a batch that is given: add --batch TOKENS, and an accelerator")
+    from scaleplan.planning.critical_batch import least_tokens
+    from scaleplan.specs.records import load_record
+
+    return least_tokens(load_record("zhang-cbs-2024"), machine.conditions.batch)
+
+
+def _with_bill(plan: Plan, machine: Machine) -> Plan:
+    """A plan under limits with its bill on the machine that its limits are of."""
+    from scaleplan.planning.constrained import Run
+
+    params = float(plan.params)
+    active = params if plan.params_active is None else float(plan.params_active)
+    costing = _costing(plan.problem, Run(params, active, float(plan.tokens)), machine, checked=True)
+    return replace(plan, costing=costing, warnings=(*costing.warnings, *_unspent(plan), *plan.warnings))
+
+
+def _costing(problem: Problem, run: Run, machine: Machine, *, checked: bool) -> Costing:
+    from scaleplan.compute.costing import Workload
+    from scaleplan.specs.machines import Subject, costing_of
+
+    limits = problem.limits
+    workload = Workload(problem.name or "plan", run.params_active, run.params, run.tokens)
+    deadline = None if limits is None else cast("float | None", limits.deadline_days)
+    return costing_of(Subject(workload=workload), machine, deadline_days=deadline, checked=checked)
+
+
+def _unspent(plan: Plan) -> tuple[Notice, ...]:
+    """A notice where another limit than the budget ends the run."""
+    if plan.why is None:
+        return ()
+    for held in plan.why.held:
+        if held.name in _BUDGETS and held.slack > _MUCH_LEFT:
+            ends = " and ".join(plan.why.binding)
+            text = f"{held.slack:.1%} of the budget, {held.name}, is left: {ends} ends the run first."
+            return (Notice("unspent", text),)
+    return ()
+
+
+_BUDGETS = ("flops", "usd", "days", "gpu_hours")
