@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from typing import Any, TypeVar
 
@@ -58,33 +58,58 @@ def run_chunks(
         UsageError: no such number of workers; distributed is not installed; no scheduler answers at the address.
         ScaleplanError: processes or workers were lost with their work.
     """
+    return list(iter_chunks(function, chunks, workers=workers, scheduler=scheduler, progress=progress))
+
+
+def iter_chunks(
+    function: Callable[[Chunk], Result],
+    chunks: Sequence[Chunk],
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    progress: Progress | None = None,
+) -> Generator[Result]:
+    """The same one by one: each result as soon as it and those before it are there, and none kept.
+
+    Only a few chunks are ahead of the one that is taken, so that memory stays flat however many there are; ``chunks``
+    may make each of its items when it is asked for. To stop before the end, close the generator: what was sent ahead
+    is cancelled, and the processes end with what they are at.
+
+    Raises:
+        UsageError: as for ``run_chunks``; that of a number of workers at once, the others with the first result.
+        ScaleplanError: as for ``run_chunks``.
+    """
     if workers < 1:
         raise UsageError(f"workers must be at least 1 (got {workers})")
+    return _told(_results(function, chunks, workers, scheduler), len(chunks), progress)
+
+
+def _results(
+    function: Callable[[Chunk], Result], chunks: Sequence[Chunk], workers: int, scheduler: str | None
+) -> Generator[Result]:
     if scheduler is not None:
-        return _on_dask(function, chunks, scheduler, progress)
+        return _on_dask(function, chunks, scheduler)
     workers = min(workers, len(chunks))
     if workers <= 1:
-        return _here(function, chunks, progress)
-    return _in_processes(function, chunks, workers, progress)
+        return (on_one_thread(function, chunk) for chunk in chunks)
+    return _in_processes(function, chunks, workers)
 
 
-def _here(function: Callable[[Chunk], Result], chunks: Sequence[Chunk], progress: Progress | None) -> list[Result]:
-    results: list[Result] = []
-    for chunk in chunks:
-        results.append(on_one_thread(function, chunk))
-        if progress is not None:
-            progress(len(results), len(chunks))
-    return results
+def _told(results: Generator[Result], total: int, progress: Progress | None) -> Generator[Result]:
+    """The results as they are, each told of before it is handed on."""
+    with closing(results):
+        for done, result in enumerate(results, start=1):
+            if progress is not None:
+                progress(done, total)
+            yield result
 
 
-def _in_processes(
-    function: Callable[[Chunk], Result], chunks: Sequence[Chunk], workers: int, progress: Progress | None
-) -> list[Result]:
+def _in_processes(function: Callable[[Chunk], Result], chunks: Sequence[Chunk], workers: int) -> Generator[Result]:
     import multiprocessing
 
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_leave_interrupts)
     try:
-        return _gathered(pool, function, chunks, _WAITING * workers, progress)
+        yield from _gathered(pool, function, chunks, _WAITING * workers)
     except BrokenProcessPool:
         raise ScaleplanError(
             "a worker process ended before its work was done: it was killed, ran out of memory, or the script that "
@@ -94,9 +119,7 @@ def _in_processes(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _on_dask(
-    function: Callable[[Chunk], Result], chunks: Sequence[Chunk], scheduler: str, progress: Progress | None
-) -> list[Result]:
+def _on_dask(function: Callable[[Chunk], Result], chunks: Sequence[Chunk], scheduler: str) -> Generator[Result]:
     try:
         import distributed
     except ImportError:
@@ -122,7 +145,7 @@ def _on_dask(
             pool = client.get_executor(pure=False)
             try:
                 waiting = _WAITING * max(threads, _WAITING)
-                return _gathered(pool, function, chunks, waiting, progress, lambda: client.status != "running")
+                yield from _gathered(pool, function, chunks, waiting, lambda: client.status != "running")
             except library.KilledWorker as error:
                 raise ScaleplanError(
                     f"the Dask workers at {scheduler} died of their work, one after another, most likely for want of "
@@ -156,30 +179,27 @@ def _gathered(
     function: Callable[[Chunk], Result],
     chunks: Sequence[Chunk],
     most_waiting: int,
-    progress: Progress | None,
     lost: Callable[[], bool] = lambda: False,
-) -> list[Result]:
+) -> Generator[Result]:
     """Every chunk through the pool, never more than ``most_waiting`` of them at once; no chunk outlives a failure.
 
     Taken in the order of the chunks, so that of several failures the same one is told each time.
     """
-    results: list[Result] = []
     waiting: deque[Future[Result]] = deque()
     sent = 0
     try:
-        while len(results) < len(chunks):
+        while sent < len(chunks) or waiting:
             while sent < len(chunks) and len(waiting) < most_waiting:
                 with _interrupts_held():
                     waiting.append(pool.submit(on_one_thread, function, chunks[sent]))
                 sent += 1
-            results.append(_result(waiting[0], lost))
+            result = _result(waiting[0], lost)
             waiting.popleft()
-            if progress is not None:
-                progress(len(results), len(chunks))
+            yield result
+            del result
     finally:
         for future in waiting:
             future.cancel()
-    return results
 
 
 def _result(future: Future[Result], lost: Callable[[], bool]) -> Result:

@@ -42,12 +42,16 @@ def argmin(
         best_x, best = where(better, x, best_x), where(better, value, best)
     left = where(best_x - step < low, low, best_x - step)
     right = where(best_x + step > high, high, best_x + step)
-    x = _golden_section(objective, left, right, sections)
-    # At an end, or where the objective jumps, the best point of the grid may beat all that golden section saw.
-    return where(best < objective(x), best_x, x)
+    left, right = _golden_section(objective, left, right, sections)
+    # Before a wall only one side of it has a value; at an end, or across a jump, the grid may have the best point.
+    for x in ((left + right) / 2, left, right):
+        value = objective(x)
+        better = value < best
+        best_x, best = where(better, x, best_x), where(better, value, best)
+    return best_x
 
 
-def _golden_section(objective: Callable[[Real], Real], left: Real, right: Real, sections: int) -> Real:
+def _golden_section(objective: Callable[[Real], Real], left: Real, right: Real, sections: int) -> tuple[Real, Real]:
     inner_left = right - _GOLDEN * (right - left)
     inner_right = left + _GOLDEN * (right - left)
     value_left, value_right = objective(inner_left), objective(inner_right)
@@ -58,7 +62,7 @@ def _golden_section(objective: Callable[[Real], Real], left: Real, right: Real, 
         value = objective(fresh)
         inner_left, inner_right = where(go_left, fresh, inner_right), where(go_left, inner_left, fresh)
         value_left, value_right = where(go_left, value, value_right), where(go_left, value_left, value)
-    return (left + right) / 2
+    return left, right
 
 
 def increasing_root(function: Callable[[Real], Real], low: Real, high: Real) -> Real:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from scaleplan.compute.accounting import Accounting
 from scaleplan.errors import Notice, UsageError
@@ -43,11 +44,15 @@ _MUCH_LEFT = 0.001
 
 
 class Asked(NamedTuple):
-    """What was asked beside the budget: limits, serving, and where the numbers of serving come from."""
+    """What was asked beside the budget: limits, serving, and where the numbers of serving come from.
+
+    ``resources``: the machine's own time, hours or money are the budget.
+    """
 
     limits: LimitWords
     service: Service | None
     assumptions: tuple[Assumption, ...]
+    resources: bool = False
 
 
 NOTHING = Asked(LimitWords(), None, ())
@@ -77,8 +82,10 @@ def asked_of(
     words = merged(own, flags)
     check_limits(words)
     service, assumptions = _service(serving or {}, spec)
+    # A deadline alone is the machine's, and a size alone is fixed in the problem itself.
     rest = words._replace(params=None, tokens=None, deadline_days=None)
-    return None if service is None and not given(rest) and words == flags else Asked(words, service, assumptions)
+    fixed_by_file = own.params is not None or own.tokens is not None
+    return Asked(words, service, assumptions) if service is not None or given(rest) or fixed_by_file else None
 
 
 def _service(serving: Mapping[str, Any], spec: BudgetDocument | None) -> tuple[Service | None, tuple[Assumption, ...]]:
@@ -117,7 +124,7 @@ def plan_within(
             raise
         return _by_law_of_repeats(problem, asked, machine)
     plan = with_notice(replace(plan, serving_assumptions=asked.assumptions), _serving_beside(bounded))
-    return plan if machine is None else _with_bill(plan, machine)
+    return plan if machine is None else _with_bill(plan, machine, asked)
 
 
 def _by_law_of_repeats(problem: Problem, asked: Asked, machine: Machine | None) -> Plan:
@@ -157,7 +164,6 @@ def with_limits(problem: Problem, asked: Asked, machine: Machine | None, law: La
         InfeasibleError: limits that clash, a model that fits in no layout.
     """
     words = asked.limits
-    money = machine is not None and problem.train_flop is None and problem.loss is None
     limits = Limits(
         tokens_per_param=words.tokens_per_param,
         min_params=words.min_params,
@@ -168,13 +174,14 @@ def with_limits(problem: Problem, asked: Asked, machine: Machine | None, law: La
         max_mwh=words.max_mwh,
     )
     if machine is not None:
-        limits = limits._replace(**_times(machine, budget=money))
+        limits = limits._replace(**_times(machine, budget=asked.resources))
     elif any(getattr(words, key) is not None for key in _OF_MACHINE):
         named = [key for key in _OF_MACHINE if getattr(words, key) is not None]
         raise UsageError(f"{', '.join(named)} without an accelerator: name one with on (--on 512xh100-sxm)")
-    problem = replace(problem, limits=limits, service=asked.service, experts=words.experts)
     if words.batch is not None:
-        problem = replace(problem, limits=limits._replace(batch=_least_tokens(machine)))
+        limits = limits._replace(batch=_least_tokens(machine))
+    flop = None if asked.resources else problem.train_flop
+    problem = replace(problem, train_flop=flop, limits=limits, service=asked.service, experts=words.experts)
     if machine is None:
         return problem
     if words.memory is not None:
@@ -212,27 +219,47 @@ def _within_memory(problem: Problem, machine: Machine, words: LimitWords) -> Pro
     from scaleplan.specs.holdings import most_params
 
     assert problem.limits is not None
-    return replace(problem, limits=problem.limits._replace(memory=most_params(machine, words.memory)))
+    if words.experts is not None:
+        memory_of = partial(_most_params, machine, words.memory)
+        return replace(problem, memory_of=memory_of)
+    held = most_params(machine, words.memory).params
+    return replace(problem, limits=problem.limits._replace(memory=None if held == math.inf else held))
+
+
+def _most_params(machine: Machine, memory: float | Literal["fit"] | None, experts: int) -> float:
+    from scaleplan.specs.holdings import most_params
+
+    return most_params(machine, memory, experts=experts).params
 
 
 def _least_tokens(machine: Machine | None) -> float | None:
     """The least tokens whose critical batch is that which was given."""
-    if machine is None or machine.conditions.batch is None:
-        raise UsageError("batch critical bounds a batch that is given: add --batch TOKENS, and an accelerator")
-    from scaleplan.planning.critical_batch import least_tokens
-    from scaleplan.specs.records import load_record
+    if machine is None:
+        raise UsageError("batch critical without an accelerator: name one with on (--on 512xh100-sxm), and a batch")
+    if machine.conditions.batch is None:
+        return None  # the batch follows the plan, and is looked at there
+    from scaleplan.planning.critical_batch import MEASURED
 
-    return least_tokens(load_record("zhang-cbs-2024"), machine.conditions.batch)
+    return cast("float", MEASURED.least_tokens(machine.conditions.batch))
 
 
-def _with_bill(plan: Plan, machine: Machine) -> Plan:
+def _with_bill(plan: Plan, machine: Machine, asked: Asked) -> Plan:
     """A plan under limits with its bill on the machine that its limits are of."""
     from scaleplan.planning.constrained import Run
 
     params = float(plan.params)
     active = params if plan.params_active is None else float(plan.params_active)
     costing = _costing(plan.problem, Run(params, active, float(plan.tokens)), machine, checked=True)
-    return replace(plan, costing=costing, warnings=(*costing.warnings, *_unspent(plan), *plan.warnings))
+    plan = replace(plan, costing=costing)
+    notices = (*costing.warnings, *_unspent(plan))
+    if asked.limits.batch is not None and costing.speed.batch_tokens is not None:
+        from scaleplan.planning.critical_batch import notices as of_batch
+
+        notices += tuple(of_batch(plan.tokens, costing.speed.batch_tokens))
+    if asked.limits.memory is not None and machine.accelerators is None:
+        text = f"memory bounds no plan without a number of accelerators: name them, as in 512x{machine.part.id}."
+        notices += (Notice("unused", text),)
+    return replace(plan, warnings=(*notices, *plan.warnings))
 
 
 def _costing(problem: Problem, run: Run, machine: Machine, *, checked: bool) -> Costing:
@@ -252,9 +279,16 @@ def _unspent(plan: Plan) -> tuple[Notice, ...]:
     for held in plan.why.held:
         if held.name in _BUDGETS and held.slack > _MUCH_LEFT:
             ends = " and ".join(plan.why.binding)
-            text = f"{held.slack:.1%} of the budget, {held.name}, is left: {ends} ends the run first."
-            return (Notice("unspent", text),)
+            text = f"{held.slack:.1%} of the budget, {held.name}, is left: {ends} ends the run first"
+            return (Notice("unspent", f"{text}{_for_all_of_it(plan, held.slack)}."),)
     return ()
+
+
+def _for_all_of_it(plan: Plan, left: float) -> str:
+    """How many accelerators would spend all of a budget by the deadline, where that alone ends the run."""
+    if plan.binding != ("deadline_days",) or plan.accelerators is None:
+        return ""
+    return f"; at this speed all of it takes {math.ceil(plan.accelerators / (1 - left) * (1 - 1e-9)):,} accelerators"
 
 
 _BUDGETS = ("flops", "usd", "days", "gpu_hours")

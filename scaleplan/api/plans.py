@@ -126,7 +126,7 @@ def allocate(
         from scaleplan.api.limits import NOTHING, plan_within
 
         if resources:
-            problem = replace(problem, train_flop=None)
+            asked = (asked or NOTHING)._replace(resources=True)
         plan = plan_within(laws, problem, asked or NOTHING, machine, leave_out=law is None or is_all(law))
         return _with_hyper(plan, single=single) if hyper else plan
     if machine is not None and resources:
@@ -187,6 +187,8 @@ def compare(
     as_trained: bool = False,
     law: Laws = None,
     level: float | str = 0.95,
+    draws: int | str | None = None,
+    seed: int | str = 0,
 ) -> Comparison:
     """Options side by side at equal FLOPs, each law with its own optimum.
 
@@ -198,6 +200,8 @@ def compare(
         as_trained: keep each option's published tokens instead of setting them by the budget.
         law: laws with a loss surface; the default law and Kaplan's when left out.
         level: coverage of the bands.
+        draws: how many draws of each law say how likely an option is the best; none when left out.
+        seed: of the draws.
 
     Raises:
         UsageError: an unknown model or law, an option without what the comparison needs.
@@ -247,6 +251,8 @@ def compare(
         as_trained=as_trained,
         level=fraction(level),
         accounting=Accounting(flop=laws[0].counts_flop),
+        draws=None if draws is None else whole("draws", draws),
+        seed=whole("seed", seed),
     )
     return with_notice(replace(comparison, name=name, file=file), notices)
 

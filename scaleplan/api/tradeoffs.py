@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from scaleplan.api.budgets import common_flop
@@ -18,6 +19,7 @@ from scaleplan.specs.numbers import Number, scalar
 from scaleplan.specs.options import option_from_word
 
 if TYPE_CHECKING:
+    from scaleplan.compute.bill import Assumption
     from scaleplan.compute.serving import Service
 
 
@@ -55,26 +57,28 @@ def tradeoff(
     if is_all(law) or len(chosen) > 1:
         raise UsageError("a trade-off is by one law at a time: name one")
     by, accounting = chosen[0], Accounting(flop=chosen[0].counts_flop)
-    service = None if serving is None else _service(serving)
+    service, assumptions = (None, ()) if serving is None else _served(serving)
     if first is not None or second is not None:
         if first is None or second is None:
             raise UsageError("one plan has nothing to break even with: give two, or none for the curve of an optimum")
         if flops is not None or loss is not None:
             raise UsageError("two plans bring their own training and losses: leave out flops and loss")
-        return between(by, _option(first), _option(second), accounting=accounting, service=service)
-    if loss is not None:
+        found, notices = between(by, _option(first), _option(second), accounting=accounting, service=service), ()
+    elif loss is not None:
         if flops is not None:
             raise UsageError("two budgets, training FLOPs and a loss to keep: keep one")
-        return trade(by, loss=scalar("loss", loss), accounting=accounting, service=service)
-    train_flop, notices = common_flop(by, COMPARE_FLOP if flops is None else flops)
-    return with_notice(trade(by, train_flop=train_flop, accounting=accounting, service=service), notices)
+        found, notices = trade(by, loss=scalar("loss", loss), accounting=accounting, service=service), ()
+    else:
+        train_flop, notices = common_flop(by, COMPARE_FLOP if flops is None else flops)
+        found = trade(by, train_flop=train_flop, accounting=accounting, service=service)
+    return with_notice(replace(found, assumptions=assumptions), notices)
 
 
 def _option(option: str | Option) -> Option:
     return option if isinstance(option, Option) else option_from_word(option)
 
 
-def _service(serving: Mapping[str, Any]) -> Service:
+def _served(serving: Mapping[str, Any]) -> tuple[Service, tuple[Assumption, ...]]:
     from scaleplan.specs.serving import read_serving, service_of
 
-    return service_of(read_serving(serving))
+    return service_of(read_serving(dict(serving)))

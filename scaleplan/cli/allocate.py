@@ -142,14 +142,12 @@ def allocate(
         text = "--flops, --loss, --on with --days or --gpu-hours, --usd, or a budget file (scaleplan init writes one)"
         raise UsageError(f"no budget: give {text}")
     if flops == "-":
-        if budget is not None or loss is not None:
-            raise UsageError("two budgets: --flops - reads them from stdin; give no file and no --loss beside it")
-        if any(word is not None for word in where.values()):
-            raise UsageError("--flops - plans many budgets; a cluster, hours or money are one: leave them out")
-        if hyper:
-            raise UsageError("--hyper is for one budget; `scaleplan hyper` takes any run")
-        if robust is not None or draws is not None:
-            raise UsageError("--robust and --draws are for one budget; leave them out beside --flops -")
+        one = {"--hyper": hyper, "--robust": robust is not None, "--draws": draws is not None}
+        _check_stream(
+            twice=budget is not None or loss is not None,
+            cluster=any(word is not None for word in where.values()),
+            for_one=[flag for flag, is_given in one.items() if is_given],
+        )
         from scaleplan.views.streams import allocation_stream
 
         beside = _given(limits=limits or None, serving=serving or None)
@@ -174,6 +172,24 @@ def allocate(
         )
         result = allocation_table(plan)
     write(result, form=form, get=get, output=output, quiet=quiet)
+
+
+def _check_stream(*, twice: bool, cluster: bool, for_one: list[str]) -> None:
+    """Refuse beside a stream of budgets what is for one of them.
+
+    Raises:
+        UsageError: any of it.
+    """
+    from scaleplan.errors import UsageError
+
+    if twice:
+        raise UsageError("two budgets: --flops - reads them from stdin; give no file and no --loss beside it")
+    if cluster:
+        raise UsageError("--flops - plans many budgets; a cluster, hours or money are one: leave them out")
+    if "--hyper" in for_one:
+        raise UsageError("--hyper is for one budget; `scaleplan hyper` takes any run")
+    if for_one:
+        raise UsageError(f"{' and '.join(for_one)}: for one budget; leave out beside --flops -, which plans many")
 
 
 def _given(**words: Any) -> dict[str, Any]:

@@ -21,6 +21,10 @@ def compare(
     as_trained: Annotated[
         bool, typer.Option("--as-trained", help="Keep each option's own tokens instead of equal FLOPs.")
     ] = False,
+    draws: Annotated[
+        str | None, typer.Option(metavar="N", help="Draws of each law: how likely an option is the best.")
+    ] = None,
+    seed: Annotated[str, typer.Option(metavar="S", help="Seed of the draws.")] = "0",
     law: LawsOption = None,
     level: LevelOption = "0.95",
     form: FormatOption = "table",
@@ -46,6 +50,8 @@ def compare(
         as_trained=as_trained,
         law=law,
         level=level,
+        draws=draws,
+        seed=seed,
     )
     result = comparison_table(comparison)
     write(result, form=form, get=get, output=output, quiet=quiet)

@@ -98,17 +98,21 @@ ServeOption = Annotated[
     str | None, typer.Option("--serve", metavar="TOKENS", help="Serve so many over the model's life, e.g. 2T.")
 ]
 ServeOnOption = Annotated[
-    str | None, typer.Option("--serve-on", metavar="NAME", help="The accelerator that serves, e.g. h100-sxm.")
+    str | None, typer.Option("--serve-on", metavar="NAME", help="What serves: h100-sxm, or a replica, 8xh100-sxm.")
 ]
 ServePrecisionOption = Annotated[
-    str | None, typer.Option("--serve-precision", metavar="NAME", help="Of serving: bf16, fp8, ...")
+    str | None, typer.Option("--serve-precision", metavar="NAME", help="Of serving: bf16 (default), fp8, ...")
 ]
-ServeMfuOption = Annotated[str | None, typer.Option("--serve-mfu", metavar="SHARE", help="Utilisation of serving.")]
+ServeMfuOption = Annotated[
+    str | None, typer.Option("--serve-mfu", metavar="SHARE", help="Utilisation of prompts; default 0.5.")
+]
 PromptOption = Annotated[str | None, typer.Option("--prompt", metavar="TOKENS", help="Length of a prompt.")]
 AnswerOption = Annotated[str | None, typer.Option("--answer", metavar="TOKENS", help="Length of an answer.")]
-ServeDaysOption = Annotated[str | None, typer.Option("--serve-days", metavar="DAYS", help="How long it serves.")]
+ServeDaysOption = Annotated[
+    str | None, typer.Option("--serve-days", metavar="DAYS", help="How long it serves; default 365.")
+]
 DiscountOption = Annotated[
-    str | None, typer.Option("--discount", metavar="RATE", help="Of later serving, a year, e.g. 10%.")
+    str | None, typer.Option("--discount", metavar="RATE", help="Of money paid later, a year, e.g. 10%.")
 ]
 RobustOption = Annotated[
     Literal["mean", "worst"] | None,

@@ -144,15 +144,18 @@ class RepeatedSurface(NamedTuple):
 
     def _tokens_in_excess(self, params: Real, loss: Real, excess: Any) -> Real:
         """D below the unique tokens where N' grows with D too: by bisection, from D' of N itself up to U."""
-        safe = where(excess, loss, self.loss(params, self.unique_tokens))
+
+        # A little above the unique tokens, so that what is not in excess has its root inside too.
+        top = log(self.unique_tokens + 0.0 * loss + 0.0 * params) + _ABOVE
+        safe = where(excess, loss, self.loss(params, exp(top)))
 
         def surplus(ln_tokens: Real) -> Real:
             return safe - self.loss(params, exp(ln_tokens))
 
-        top = log(self.unique_tokens + 0.0 * safe)
         return exp(increasing_root(surplus, top - _LN_RANGE, top))
 
 
+_ABOVE = 1e-12
 _LN_RANGE = 60.0
 """Our choice: fewer than one token of any number of them."""
 

@@ -1,7 +1,8 @@
 """Published values as expressions over a law's constants: ``fit.optimum(1e20).params / 1.7e9``.
 
-Names are the law's groups, ``PF_DAY`` and a few functions; a dot reads a constant of a group, a field of an answer,
-or calls a method of the group's form. Nothing else of Python is allowed: law files come from anywhere.
+Names are the law's groups, ``PF_DAY``, a few functions and those that the caller gives; a dot reads a constant of a
+group, a field of an answer, or calls a method of the group's form. Nothing else of Python is allowed: law files come
+from anywhere.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 import operator
 import warnings
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scaleplan.errors import ConvergenceError, UsageError
 from scaleplan.ops import exp, extremes, log, sqrt
@@ -37,6 +38,7 @@ _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Pow: _power,
     ast.USub: operator.neg,
 }
+Functions = Mapping[str, Callable[..., Any]]
 _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "abs": abs,
     "exp": exp,
@@ -48,8 +50,13 @@ _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def evaluate(text: str, groups: Mapping[str, Group]) -> float:
+def evaluate(text: str, groups: Mapping[str, Group], functions: Functions | None = None) -> float:
     """The value of an expression.
+
+    Args:
+        text: the expression.
+        groups: the law's, by name.
+        functions: what it may call beside elementary functions and methods of forms; a group becomes its form.
 
     Raises:
         UsageError: it is not an expression, names something that is not there, or has no finite value.
@@ -57,7 +64,9 @@ def evaluate(text: str, groups: Mapping[str, Group]) -> float:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # of numpy: what overflows is not finite, and said below
-            found = _value(ast.parse(text.strip(), mode="eval").body, groups)
+            found = _value(
+                ast.parse(text.strip(), mode="eval").body, _Names(groups, {**_FUNCTIONS, **(functions or {})})
+            )
         if not hasattr(found, "__float__"):
             raise UsageError(f"{text!r} is not a number")
         value = float(found)
@@ -71,23 +80,30 @@ def evaluate(text: str, groups: Mapping[str, Group]) -> float:
     return value
 
 
-def _value(node: ast.expr, groups: Mapping[str, Group]) -> Any:
+class _Names(NamedTuple):
+    """What names stand for."""
+
+    groups: Mapping[str, Group]
+    functions: Functions
+
+
+def _value(node: ast.expr, names: _Names) -> Any:
     value: Any
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
         # Booleans choose between two ways of counting; whole numbers become floats, so that powers cannot run away.
         value = node.value if isinstance(node.value, bool) else float(node.value)
     elif isinstance(node, ast.Name):
-        value = _named(node.id, groups)
+        value = _named(node.id, names.groups)
     elif isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        value = _OPERATORS[type(node.op)](_value(node.left, groups), _value(node.right, groups))
+        value = _OPERATORS[type(node.op)](_value(node.left, names), _value(node.right, names))
     elif isinstance(node, ast.UnaryOp) and type(node.op) in _OPERATORS:
-        value = _OPERATORS[type(node.op)](_value(node.operand, groups))
+        value = _OPERATORS[type(node.op)](_value(node.operand, names))
     elif isinstance(node, ast.Attribute) and not node.attr.startswith("_"):
-        value = _attribute(_value(node.value, groups), node.attr)
+        value = _attribute(_value(node.value, names), node.attr)
     elif isinstance(node, ast.Subscript):
-        value = _value(node.value, groups)[_index(_value(node.slice, groups))]
+        value = _value(node.value, names)[_index(_value(node.slice, names))]
     elif isinstance(node, ast.Call):
-        value = _call(node, groups)
+        value = _call(node, names)
     else:
         raise UsageError(f"{ast.unparse(node)!r} is not allowed in an expression")
     return value
@@ -122,20 +138,20 @@ def _attribute(owner: Any, name: str) -> Any:
     return found
 
 
-def _call(node: ast.Call, groups: Mapping[str, Group]) -> Any:
+def _call(node: ast.Call, names: _Names) -> Any:
     from scaleplan.laws.record import Group
 
-    if isinstance(node.func, ast.Name) and node.func.id in _FUNCTIONS:
-        called: Any = _FUNCTIONS[node.func.id]
+    if isinstance(node.func, ast.Name) and node.func.id in names.functions:
+        called: Any = names.functions[node.func.id]
     elif isinstance(node.func, ast.Attribute):
-        called = _value(node.func, groups)
+        called = _value(node.func, names)
     else:
         raise UsageError(f"{ast.unparse(node.func)!r} cannot be called in an expression")
     if not callable(called):
         raise UsageError(f"{ast.unparse(node.func)!r} is a number, not a function")
 
     def argument(each: ast.expr) -> Any:
-        value = _value(each, groups)
+        value = _value(each, names)
         return value.form if isinstance(value, Group) else value
 
     named = {each.arg: argument(each.value) for each in node.keywords if each.arg is not None}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from scaleplan.laws.expression import evaluate
+from scaleplan.laws.expression import Functions, evaluate
 from scaleplan.laws.form import Form
 from scaleplan.laws.law import FittedRange, Law, PublishedExponents
 
@@ -70,7 +71,7 @@ class Check:
 
     def value(self, record: LawRecord) -> float:
         """What the law's constants give."""
-        return evaluate(self.expression, record.groups)
+        return evaluate(self.expression, record.groups, record.functions)
 
     def agrees(self, record: LawRecord) -> bool:
         """Whether that is the published value within the tolerance."""
@@ -104,3 +105,5 @@ class LawRecord:
     variants: tuple[str, ...]
     traps: tuple[str, ...]
     checks: tuple[Check, ...]
+    functions: Functions = field(default_factory=dict[str, Callable[..., Any]])
+    """What the expressions of checks may call beside the forms of the groups."""

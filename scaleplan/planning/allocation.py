@@ -17,11 +17,10 @@ from scaleplan.planning.bands import Ends, plan_ends
 from scaleplan.planning.notices import law_notices
 from scaleplan.planning.optimum import (
     Point,
+    optimum,
     own_flop,
     point_at,
-    rule_optimum,
     rule_optimum_for_loss,
-    surface_optimum,
     surface_optimum_for_loss,
 )
 from scaleplan.planning.plan import Plan
@@ -41,7 +40,11 @@ def allocate(law: Law, problem: Problem) -> Plan:
     law.require_allowed("allocate")
     if problem.constrained:
         return _under_limits(law, problem)
-    point = _for_flop(law, problem) if problem.loss is None else _for_loss(law, problem, problem.loss)
+    if problem.loss is None:
+        assert problem.train_flop is not None
+        point = optimum(law, problem.accounting, problem.train_flop, problem.params, problem.tokens)
+    else:
+        point = _for_loss(law, problem, problem.loss)
     _require_whole(law, point)
     plan = _plan(law, problem, point, plan_ends(law, problem, point))
     free = problem.params is None and problem.tokens is None and not point.on_trend
@@ -72,6 +75,8 @@ def _under_limits(law: Law, problem: Problem) -> Plan:
     found = solve_problem(law, problem)
     _require_whole(law, found.point)
     plan = _plan(law, problem, found.point, found.ends)
+    if found.experts is not None:
+        plan = replace(plan, params=found.params, params_active=plan.params, experts=found.experts)
     limits = problem.limits
     unique = None if limits is None else limits.unique_tokens
     if unique is not None:
@@ -79,10 +84,11 @@ def _under_limits(law: Law, problem: Problem) -> Plan:
     if problem.service is not None:
         from scaleplan.compute.serving import served
 
-        plan = replace(plan, serving=served(problem.service, plan.params))
+        share = 1.0 if plan.params_active is None else plan.params_active / plan.params
+        plan = replace(plan, serving=served(problem.service._replace(active_share=share), plan.params))
     if is_array(plan.params + plan.tokens):
         return plan
-    if found.by_compute_alone:
+    if law.surface is not None and not found.point.on_trend and found.experts is None and found.by_compute_alone:
         plan = _forgiving(plan, found.task.surface)
     effort = problem.effort
     price = None if effort is None or effort.price is None else float(effort.price * effort.hours_per_flop)
@@ -104,21 +110,6 @@ def _plan(law: Law, problem: Problem, point: Point, ends: Ends) -> Plan:
         warnings=(*law_notices(law, point, problem.accounting), *_open_end_notice(law, ends)),
         **cast("dict[str, Any]", ends),
     )
-
-
-def _for_flop(law: Law, problem: Problem) -> Point:
-    flop, accounting = problem.train_flop, problem.accounting
-    assert flop is not None
-    if problem.params is not None:
-        size = accounting.size(problem.params, ParamCount.TOTAL)
-        tokens = accounting.tokens(size, flop)
-        return point_at(law, accounting, size, tokens, "parameters given")._replace(train_flop=flop + 0 * tokens)
-    if problem.tokens is not None:
-        size = accounting.size_for(flop, problem.tokens)
-        return point_at(law, accounting, size, problem.tokens, "tokens given")
-    if law.allocation is not None:
-        return rule_optimum(law, law.allocation, accounting, flop)
-    return surface_optimum(law, law.require_surface("an allocation"), accounting, flop)
 
 
 def _for_loss(law: Law, problem: Problem, loss: Real) -> Point:

@@ -1,7 +1,7 @@
 """Which constraints of an infeasible problem clash, and how far each would have to give.
 
 The smallest set is found by trying sets of one, two, three ... of them. Where each constraint leaves a convex part of
-the plane of ln N and ln D, by Helly's theorem (Radon 1921) no smallest set has more than three members, so that few
+the plane of ln N and ln D, by Helly's theorem (1923) no smallest set has more than three members, so that few
 are tried. How far one would have to give is found by bisection on the factor it is relaxed by, all others held.
 """
 
@@ -14,13 +14,15 @@ from typing import NamedTuple, cast
 
 from scaleplan import units
 from scaleplan.planning.constraints import Ceiling, Range, fixed
-from scaleplan.planning.solver import Task, solve
+from scaleplan.planning.solver import Solution, Task, solve
 from scaleplan.planning.why import EPOCHS, LOSS, UNIQUE, constraint_names, relaxed, unit_of
 
 _WIDEST = math.log(1e15)
 """Our choice: a factor beyond what separates any two budgets or sizes that are planned with."""
-_HALVINGS = 52
-"""Our choice: 52 halve that below 1e-13."""
+_HALVINGS = 42
+"""Our choice: 42 halve that below 1e-11."""
+_ROUNDING = 1e-12
+"""Our choice: what sums of logarithms leave, as in the solver."""
 _NO_END = Range("", "tokens", most=1e40)
 """So that a few constraints alone leave an end to the tokens; our choice, beyond any run."""
 
@@ -84,7 +86,13 @@ def written(value: float, of: str) -> str:
 
 
 def _holds(task: Task) -> bool:
-    return bool(solve(task._replace(constraints=(*task.constraints, _NO_END))).feasible)
+    """Whether any run meets a task. A loss can be reached if the least loss is not above it, which is quickly known."""
+    least = _least_loss(task)
+    return bool(least.feasible) and (task.loss is None or bool(least.loss <= task.loss * (1 + _ROUNDING)))
+
+
+def _least_loss(task: Task) -> Solution:
+    return solve(task._replace(loss=None, constraints=(*task.constraints, _NO_END)))
 
 
 def _only(task: Task, names: Iterable[str]) -> Task:
@@ -100,7 +108,7 @@ def _only(task: Task, names: Iterable[str]) -> Task:
 def _side(task: Task, name: str) -> Side:
     of = unit_of(task, name)
     if name == LOSS:
-        best = solve(task._replace(loss=None, constraints=(*task.constraints, _NO_END)))
+        best = _least_loss(task)
         return Side(name, of, float(task.loss or 0.0), float(best.loss) if best.feasible else None, at_least=True)
     given, up = _given(task, name)
     factor = _factor(task, name)

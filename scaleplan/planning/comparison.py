@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from scaleplan import units
 from scaleplan.compute.accounting import Accounting, ModelSize
@@ -19,14 +20,8 @@ from scaleplan.laws.law import Law
 from scaleplan.ops import Real
 from scaleplan.planning.bands import loss_ends
 from scaleplan.planning.notices import conversion, extrapolation, held, joined, no_interval
-from scaleplan.planning.optimum import Point, least_flop, point_at, rule_optimum, surface_optimum
+from scaleplan.planning.optimum import Point, least_flop, own_flop, point_at, rule_optimum, surface_optimum
 from scaleplan.planning.problem import check_level, check_quantity
-
-_UNSURE = {
-    "unverified": "were not checked against a source",
-    "estimate": "are an estimate of others",
-    "rumour": "are a rumour",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +50,14 @@ class Option:
         check_quantity("tokens", self.tokens)
 
 
+class Odds(NamedTuple):
+    """How likely an option has the least loss of all, and a lower one than the first option; ``None``: not known."""
+
+    p_best: float | None = None
+    p_beats_first: float | None = None
+
+
+NO_ODDS = Odds()
 _PLANNED = Option(name="")
 """What stands for an option where a law says the run: its numbers are nobody's claim, so they have no status."""
 
@@ -85,6 +88,10 @@ class ComparedOption:
     inference_relative: float
     params_status: str | None = None
     tokens_status: str | None = None
+    p_best: float | None = None
+    """Share of the law's draws in which this option has the least loss; ``None`` for an optimum and without draws."""
+    p_beats_first: float | None = None
+    """Share in which its loss is below the first option's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +108,9 @@ class Comparison:
     accounting: Accounting
     level: float
     warnings: tuple[Notice, ...]
+    draws: int | None = None
+    """How many draws of each law that has a covariance, and the seed of their random numbers."""
+    seed: int = 0
 
 
 def compare(
@@ -111,6 +121,8 @@ def compare(
     as_trained: bool,
     level: float,
     accounting: Accounting,
+    draws: int | None = None,
+    seed: int = 0,
 ) -> Comparison:
     """Compare options under each law.
 
@@ -122,10 +134,15 @@ def compare(
         as_trained: keep each option's own tokens.
         level: coverage of the bands.
         accounting: the convention of ``train_flop``.
+        draws: how many draws of each law say how likely an option is the best; none where left out.
+        seed: of the draws.
 
     Raises:
-        UsageError: a law without a surface, an option without what the mode needs, two options of one name.
+        UsageError: a law without a surface, an option without what the mode needs, two options of one name, fewer
+            than one draw.
     """
+    from scaleplan.planning.option_notices import mode_notices, unsure
+
     check_level(level)
     check_quantity("train_flop", train_flop)
     _require_distinct(options)
@@ -150,12 +167,14 @@ def compare(
         if min(float(best.size.total), float(best.tokens)) < 1:
             raise InfeasibleError(f"{units.flop(optimum_flop)} FLOP buy no whole parameter and token under {law.id}")
         points.append((f"{law.id} optimum", "optimum", best, _PLANNED))
-        for name, role, point, option in points:
+        runs = [point for _, _, point, _ in points]
+        likely, undrawn = _odds(law, runs[:-1], best, draws, seed)
+        for (name, role, point, option), odds in zip(points, [*likely, NO_ODDS], strict=True):
             row = _row(law, surface, name, role, point, first, level, accounting)
             tokens_status = option.tokens_status if as_trained else None
-            rows.append(replace(row, params_status=option.params_status, tokens_status=tokens_status))
-        runs = [point for _, _, point, _ in points]
-        by_law.append((law, [*extrapolation(law, *runs), *conversion(law, accounting), *held(law), *no_interval(law)]))
+            rows.append(replace(row, params_status=option.params_status, tokens_status=tokens_status, **odds._asdict()))
+        notices = [*extrapolation(law, *runs), *conversion(law, accounting), *held(law), *no_interval(law), *undrawn]
+        by_law.append((law, notices))
     return Comparison(
         rows=tuple(rows),
         options=tuple(options),
@@ -163,8 +182,25 @@ def compare(
         as_trained=as_trained,
         accounting=accounting,
         level=level,
-        warnings=(*_mode_notices(options, sizes, flops, as_trained), *_unsure(options, as_trained), *joined(by_law)),
+        warnings=(*mode_notices(options, sizes, flops, as_trained), *unsure(options, as_trained), *joined(by_law)),
+        draws=draws,
+        seed=seed,
     )
+
+
+def _odds(
+    law: Law, options: Sequence[Point], best: Point, n: int | None, seed: int
+) -> tuple[Sequence[Odds], list[Notice]]:
+    """How likely each option is the best by the law's draws, and a notice where there are none."""
+    if n is None:
+        return [NO_ODDS] * len(options), []
+    from scaleplan.planning.odds import odds
+
+    found = odds(law, [(point.size, float(point.tokens)) for point in options], float(own_flop(law, best)), n, seed)
+    if found is not None:
+        return found, []
+    text = "no covariance to draw from: it does not say how likely an option is the best."
+    return [NO_ODDS] * len(options), [Notice("not_drawn", text)]
 
 
 def _require_distinct(options: Sequence[Option]) -> None:
@@ -209,34 +245,6 @@ def _size(option: Option, params: float, accounting: Accounting) -> ModelSize:
     if option.params_nonembedding is None:
         return accounting.size(params, ParamCount.TOTAL)
     return ModelSize(total=params, nonembedding=option.params_nonembedding)
-
-
-def _mode_notices(
-    options: Sequence[Option], sizes: Sequence[tuple[ModelSize, float]], flops: Sequence[float], as_trained: bool
-) -> list[Notice]:
-    if as_trained:
-        if max(flops) / min(flops) < 1.0001:
-            return []
-        spread = ", ".join(f"{o.name} {units.flop(flop)}" for o, flop in zip(options, flops, strict=True))
-        return [Notice("unequal_flops", f"the options cost different training FLOPs: {spread}.")]
-    replaced = [
-        f"{option.name} {units.count(option.tokens)} by {units.count(tokens)}"
-        for option, (_, tokens) in zip(options, sizes, strict=True)
-        if option.tokens is not None and not option.from_catalogue and abs(tokens / option.tokens - 1) > 1e-9
-    ]
-    if not replaced:
-        return []
-    text = f"equal FLOPs set the tokens in place of the options' own: {', '.join(replaced)}."
-    return [Notice("tokens_replaced", f"{text} As trained keeps them.")]
-
-
-def _unsure(options: Sequence[Option], as_trained: bool) -> list[Notice]:
-    """A notice of numbers that nobody published, or that were not checked."""
-    parts: list[str] = []
-    for option in options:
-        used = {"parameters": option.params_status, "tokens": option.tokens_status if as_trained else None}
-        parts += [f"{option.name}'s {what} {_UNSURE[s]}" for what, s in used.items() if s is not None and s in _UNSURE]
-    return [Notice("unsure", f"{'; '.join(parts)}.")] if parts else []
 
 
 def _row(

@@ -9,26 +9,30 @@ more direction. Misfit beyond the fitted range widens ln N* and ln D* as in ``ba
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from scaleplan.errors import InfeasibleError, UsageError
 from scaleplan.laws.law import Law
 from scaleplan.laws.student import two_sided_quantile
 from scaleplan.laws.uncertainty import Uncertainty
-from scaleplan.ops import Real, all_true, any_true, first_where, is_array
-from scaleplan.planning.bands import Ends, loss_ends, loss_half_width
-from scaleplan.planning.constraints import Ceiling, Range
+from scaleplan.ops import Real, all_true, any_true, exp, first_where, greater, is_array, log, lower
+from scaleplan.planning.bands import Ends, loss_ends, loss_half_width, plan_ends
+from scaleplan.planning.constraints import Ceiling, Constraint, Range
 from scaleplan.planning.limits import Limits, constraints_of
 from scaleplan.planning.moved import moved, moves
-from scaleplan.planning.optimum import Point, own_flop
+from scaleplan.planning.optimum import Point, optimum, own_flop
 from scaleplan.planning.problem import Problem
 from scaleplan.planning.solver import Solution, Task, solve
+from scaleplan.search import increasing_root
 
 if TYPE_CHECKING:
-    from scaleplan.planning.why import Why
+    from scaleplan.planning.why import Held, Why
 
 _CLEAR = 1 - 1e-6
 """Our choice: clear of a bound; what the search leaves open is below."""
+_EMBEDDINGS = 9.0
+"""Our choice: ln of how many times all parameters are those outside the embeddings, at most, one way or the other."""
 _MOVES = 1e-7
 """Our choice: a quantity that moves by less, relative, is pinned down; what the search leaves open is below."""
 METHOD = "least loss under its limits"
@@ -48,12 +52,21 @@ class Run(NamedTuple):
 
 
 class Constrained(NamedTuple):
-    """A solved problem: what was solved, the run, and its bands."""
+    """A solved problem: what was solved, the run, and its bands.
+
+    Of a mixture ``experts`` is their number; task, solution and point are then of the parameters that a token passes.
+    """
 
     task: Task
     solution: Solution
     point: Point
     ends: Ends
+    experts: Real | None = None
+
+    @property
+    def params(self) -> Real:
+        """All parameters, embeddings counted."""
+        return _all_params(self.point.size.total, self.experts)
 
     @property
     def by_compute_alone(self) -> bool:
@@ -74,7 +87,6 @@ def task_of(law: Law, problem: Problem) -> Task:
     Raises:
         UsageError: the law has no surface, or a limit needs what was not given.
     """
-    law.require_surface("a plan under limits")
     given = problem.limits or Limits()
     limits = given._replace(flops=problem.train_flop, params=problem.params, tokens=problem.tokens)
     constraints = constraints_of(
@@ -113,18 +125,58 @@ def solve_problem(law: Law, problem: Problem) -> Constrained:
         InfeasibleError: no run meets it, with the constraints that clash.
     """
     task = task_of(law, problem)
-    solution = solve(task)
-    if not all_true(solution.feasible):
-        raise InfeasibleError(_clash(task, solution))
-    _require_valued(law, problem, solution)
+    flop = _one_budget(task, problem)
+    if flop is not None:
+        return _closed(task, problem, flop)
+    task, solution, experts = _solved(task, problem)
     size = solution.size(task)
-    flop = problem.accounting.train_flop(size, solution.tokens)
+    train_flop = problem.accounting.train_flop(size, solution.tokens)
     method = METHOD if problem.loss is None else METHOD_FOR_LOSS.format(_EXPENSES[task.spending.name])
-    point = Point(size, solution.tokens, flop, solution.loss, method)
-    ends = loss_ends(law, point, problem.level)
+    point = Point(size, solution.tokens, train_flop, solution.loss, method)
+    ends = loss_ends(task.law, point, problem.level)
     if not is_array(solution.params + solution.loss):
         ends |= _ends(task, problem, point, solution)
-    return Constrained(task, solution, point, ends)
+    for end in ("params_low", "params_high"):
+        if ends.get(end) is not None:
+            ends[end] = _all_params(cast("Real", ends[end]), experts)
+    return Constrained(task, solution, point, ends, experts)
+
+
+def _solved(task: Task, problem: Problem) -> tuple[Task, Solution, Real | None]:
+    """The task as solved, its solution, and of a mixture the number of experts.
+
+    Raises:
+        UsageError: the law cannot express the problem.
+        InfeasibleError: no run meets it.
+    """
+    task.law.require_surface("a plan under limits")
+    experts: Real | None = None
+    if problem.experts is None:
+        solution = solve(task)
+    else:
+        from scaleplan.planning.experts import solve_experts
+
+        memory_of = problem.memory_of
+
+        def held(number: int) -> tuple[Constraint, ...]:
+            return () if memory_of is None else (Range("memory", "params", None, memory_of(number)),)
+
+        mixture = solve_experts(task, problem.experts, held)
+        solution, experts = mixture.solution, mixture.experts
+        task = mixture.task if not is_array(experts) else task
+    if not all_true(solution.feasible):
+        raise InfeasibleError(_clash(task, experts))
+    _require_valued(task.law, problem, solution)
+    return task, solution, experts
+
+
+def _all_params(active: Real, experts: Real | None) -> Real:
+    """All parameters of a model whose tokens pass so many."""
+    if experts is None:
+        return active
+    from scaleplan.compute.expert_counts import ExpertCounts
+
+    return ExpertCounts(cast("float", experts)).total(active)
 
 
 def run_of(law: Law, problem: Problem) -> Run:
@@ -135,11 +187,56 @@ def run_of(law: Law, problem: Problem) -> Run:
         InfeasibleError: no run meets it, with the constraints that clash.
     """
     task = task_of(law, problem)
-    solution = solve(task)
-    if not solution.feasible:
-        raise InfeasibleError(_clash(task, solution))
-    total = float(solution.size(task).total)
-    return Run(total, total, float(solution.tokens))
+    flop = _one_budget(task, problem)
+    if flop is not None:
+        point = optimum(law, problem.accounting, flop, problem.params, problem.tokens)
+        return Run(float(point.size.total), float(point.size.total), float(point.tokens))
+    task, solution, experts = _solved(task, problem)
+    active = float(solution.size(task).total)
+    return Run(float(_all_params(active, experts)), active, float(solution.tokens))
+
+
+def _one_budget(task: Task, problem: Problem) -> Real | None:
+    """The training FLOPs that all limits come to where each of them is in proportion to these; else ``None``.
+
+    Then the law's own optimum of that budget is the plan, exactly, or the run of the size or tokens that are fixed.
+    """
+    if task.loss is not None or task.unique_tokens is not None or problem.experts is not None:
+        return None
+    ceilings = [c for c in task.constraints if isinstance(c, Ceiling) and c.beside is None]
+    given = sum(c.name in ("params", "tokens") for c in task.constraints)
+    if not ceilings or len(ceilings) + given < len(task.constraints):
+        return None
+    rooms = [(c, (c.limit - c.fixed) / (c.per_flop * c.flop.per_param_token)) for c in ceilings]
+    if any(any_true(room <= 0) for _, room in rooms):
+        raise InfeasibleError(_clash(task))
+    counted = task.accounting.flop
+    flop: Real = math.inf
+    for _, room in rooms:
+        flop = lower(flop, room * counted.per_param_token)
+    if all(c.flop.param_count is counted.param_count for c in ceilings):
+        return flop
+
+    def excess(ln_flop: Real) -> Real:
+        point = optimum(task.law, task.accounting, exp(ln_flop), problem.params, problem.tokens)
+        most: Real = -math.inf
+        for c, room in rooms:
+            most = greater(most, log(point.size.counted(c.flop.param_count) * point.tokens / room))
+        return most
+
+    # Limits that count other parameters are the same but for the share of embeddings.
+    middle = log(flop)
+    return exp(increasing_root(excess, middle - _EMBEDDINGS, middle + _EMBEDDINGS))
+
+
+def _closed(task: Task, problem: Problem, flop: Real) -> Constrained:
+    """The law's own optimum of a budget, with its bands."""
+    point = optimum(task.law, problem.accounting, flop, problem.params, problem.tokens)
+    ends = plan_ends(task.law, replace(problem, train_flop=flop, limits=None), point)
+    params = point.size.counted(task.law.counts_params)
+    # What a law without a loss reaches is not known.
+    loss = math.nan if point.loss is None else point.loss
+    return Constrained(task, Solution(params, point.tokens, loss, True), point, ends)
 
 
 _EXPENSES = {"flops": "FLOP", "usd": "money"}
@@ -149,15 +246,45 @@ def why_of(found: Constrained, usd_per_flop: float | None = None) -> Why:
     """What holds a solved problem of single numbers back."""
     from scaleplan.planning.why import why
 
-    return why(found.task, found.solution, usd_per_flop)
+    if found.point.on_trend or found.task.law.surface is None:
+        return _unpriced(found)
+    answer = why(found.task, found.solution, usd_per_flop)
+    if found.experts is None:
+        return answer
+    # Constraints on parameters were given of all of them.
+    return answer._replace(held=tuple(_of_all(held, found.experts) for held in answer.held))
 
 
-def _clash(task: Task, solution: Solution) -> str:
-    if is_array(solution.feasible):
+def _of_all(held: Held, experts: Real) -> Held:
+    if held.of != "params":
+        return held
+    limit, used = (float(_all_params(value, experts)) for value in (held.limit, held.used))
+    return held._replace(limit=limit, used=used)
+
+
+def _unpriced(found: Constrained) -> Why:
+    """What holds a plan by a published allocation back: proportional limits, of which the law prices none."""
+    from scaleplan.planning.why import Held, Why, unit_of
+
+    held: list[Held] = []
+    for c in found.task.constraints:
+        if isinstance(c, Range):
+            continue
+        limit, used = float(c.limit), float(found.solution.spent(found.task, c))
+        slack = 1 - used / limit
+        binds = slack <= 1 - _CLEAR
+        held.append(Held(c.name, unit_of(found.task, c.name), limit, used, max(slack, 0.0), binds, None, None, None))
+    binding = tuple(each.name for each in held if each.binding)
+    return Why(tuple(held), binding, binding[0] if len(binding) == 1 else None, ())
+
+
+def _clash(task: Task, experts: Real | None = None) -> str:
+    if any(is_array(getattr(c, end, None)) for c in task.constraints for end in ("limit", "least", "most")):
         return "no run meets all limits of one of these problems; plan it alone to see which of them clash"
     from scaleplan.planning.clash import clash, clash_text
 
-    return clash_text(clash(task))
+    text = clash_text(clash(task))
+    return text if experts is None else f"{text} (parameters that a token passes, with {float(experts):g} experts)"
 
 
 def _require_valued(law: Law, problem: Problem, solution: Solution) -> None:

@@ -49,8 +49,6 @@ def can_answer(law: Law, problem: Problem, first: Law) -> str | None:
     """Why ``law`` cannot serve as a cross-check of ``first`` on this problem, or ``None`` where it can."""
     if "allocate" in law.refuses:
         return "refused for allocation; ask for it by name to see why"
-    if problem.constrained and law.surface is None:
-        return "it has no loss to weigh limits by"
     if problem.loss is None:
         return None
     if law.measure != first.measure:

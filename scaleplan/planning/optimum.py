@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from scaleplan import units
 from scaleplan.compute.accounting import Accounting, ModelSize
+from scaleplan.conventions import ParamCount
 from scaleplan.errors import InfeasibleError
 from scaleplan.laws.form import AllocationRule, LossSurface, SolvedSurface
 from scaleplan.laws.law import Law
@@ -45,6 +46,28 @@ def point_at(law: Law, accounting: Accounting, size: ModelSize, tokens: Real, me
     loss = None if law.surface is None else law.surface.loss(size.counted(law.counts_params), tokens)
     flop = accounting.train_flop(size, tokens)
     return Point(size=size, tokens=tokens, train_flop=flop, loss=loss, method=method)
+
+
+def optimum(
+    law: Law, accounting: Accounting, train_flop: Real, params: Real | None = None, tokens: Real | None = None
+) -> Point:
+    """The best split of a budget: by the published allocation where there is one, else the least loss on the surface.
+
+    With ``params`` (embeddings counted) or ``tokens`` given the other side is what the budget pays for.
+
+    Raises:
+        UsageError: the law has neither.
+        InfeasibleError: the budget buys less than a parameter.
+    """
+    if params is not None:
+        size = accounting.size(params, ParamCount.TOTAL)
+        paid = accounting.tokens(size, train_flop)
+        return point_at(law, accounting, size, paid, "parameters given")._replace(train_flop=train_flop + 0 * paid)
+    if tokens is not None:
+        return point_at(law, accounting, accounting.size_for(train_flop, tokens), tokens, "tokens given")
+    if law.allocation is not None:
+        return rule_optimum(law, law.allocation, accounting, train_flop)
+    return surface_optimum(law, law.require_surface("an allocation"), accounting, train_flop)
 
 
 def surface_optimum(law: Law, surface: LossSurface, accounting: Accounting, train_flop: Real) -> Point:

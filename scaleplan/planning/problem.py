@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from scaleplan.compute.accounting import DEFAULT_ACCOUNTING, Accounting
 from scaleplan.errors import UsageError
 from scaleplan.ops import Real, any_true, first_where, is_array
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scaleplan.compute.serving import Service
     from scaleplan.planning.limits import Effort, Limits
 
@@ -24,7 +26,8 @@ class Problem:
 
     ``limits`` is what else bounds the run, a budget of time, hours or money among it; ``effort`` what training takes of
     the machine, where the limits are of one; ``service`` what serving the model takes, out of the same budget of FLOPs
-    or money; ``experts`` of a mixture: their number, or ``"free"``.
+    or money; ``experts`` of a mixture: their number, or ``"free"``; ``memory_of`` the most parameters that memory holds
+    of a mixture of so many.
     """
 
     name: str | None = None
@@ -38,7 +41,8 @@ class Problem:
     limits: Limits | None = None
     effort: Effort | None = None
     service: Service | None = None
-    experts: float | str | None = None
+    experts: float | Literal["free"] | None = None
+    memory_of: Callable[[int], float] | None = None
 
     @property
     def constrained(self) -> bool:

@@ -4,11 +4,11 @@ At a fixed number of parameters N every constraint bounds the tokens D (``constr
 the least loss lies at the most tokens, D(N) = min over the bounds, and one search over ln N finds it: a dense grid,
 for the right valley where there are several, then golden section. For an additive law and bounds whose ln D is concave
 in ln N (FLOPs with or without serving, data with or without repeats, a fixed D) the loss is convex in ln N and there
-is one valley; steps in what serving takes make more.
+is one valley; kinks in what serving takes may make more. A limit whose ``beside`` jumps is met to a cell of the grid.
 
 To reach a loss at the least expense D is the least that reaches it (or that is allowed), and N is searched where
-that does not exceed the bounds: first the N that comes closest to them, then both ends of where it holds, then the
-least expense between.
+that does not exceed the bounds: from the N of the least loss, which reaches it if any does, to both ends of where that
+holds, and then for the least expense between.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _least_loss(task: Task) -> Solution:
         good = most >= least * (1 - _ROUNDING)
         return where(good, surface.loss(params, where(good, most, 1.0)), math.inf)
 
-    params = exp(_argmin(loss_at, low, high))
+    params = _snapped(exp(_argmin(loss_at, low, high)), bounds)
     least, most = bounds.tokens(params)
     return _solution(surface, params, most, possible & _within(least, most))
 
@@ -153,16 +153,25 @@ def _least_expense(task: Task, loss: Real) -> Solution:
         spent = spending.spent(bounds.size(params).counted, where(good, tokens, 1.0))
         return where(good, spent, math.inf)
 
-    middle = _argmin(excess, low, high)
-    possible = possible & (excess(middle) <= _ROUNDING)
+    # Where the run of least loss does not reach it no run does; where it does, the sizes that do lie around its own.
+    best = _least_loss(task)
+    possible = possible & best.feasible & (best.loss <= loss * (1 + _ROUNDING))
+    middle = log(where(best.feasible, best.params, exp(low)))
 
     def feasible(x: Real) -> Truth:
         return excess(x) <= _ROUNDING
 
     low, high = -_last(lambda x: feasible(-x), -middle, -low), _last(feasible, middle, high)
-    params = exp(_argmin(expense, low, high))
+    params = _snapped(exp(_argmin(expense, low, high)), bounds)
     tokens, _ = needed(params)
     return _solution(surface, params, tokens, possible & (tokens < math.inf))
+
+
+def _snapped(params: Real, bounds: Bounds) -> Real:
+    """The parameters, where they lie on a bound the bound itself rather than e to its logarithm."""
+    for end in bounds.params_range():
+        params = where(abs(params - end) <= _ROUNDING * end, end, params)
+    return params
 
 
 def _range(bounds: Bounds) -> tuple[Real, Real, Truth]:

@@ -144,10 +144,11 @@ class _Prices(NamedTuple):
         gain = self.gain(name)
         if task.loss is None:
             flop_share = self._compute_for(gain)
-            usd = None if flop_share is None else self._usd(flop_share)
+            train_flop = float(task.accounting.train_flop(self.solution.size(task), self.solution.tokens))
+            usd = None if flop_share is None else self._usd_of(flop_share * train_flop)
         else:
             flop_share = gain / self._value(self.solution)
-            usd = gain if unit_of_spending(task) == "USD" else self._usd(flop_share)
+            usd = gain if unit_of_spending(task) == "USD" else self._usd_of(gain)
         return Held(
             name=name,
             of=unit_of(task, name),
@@ -219,11 +220,8 @@ class _Prices(NamedTuple):
             return float(solution.loss)
         return float(solution.spent(self.task, self.task.spending))
 
-    def _usd(self, flop_share: float) -> float | None:
-        if self.usd_per_flop is None:
-            return None
-        train_flop = self.task.accounting.train_flop(self.solution.size(self.task), self.solution.tokens)
-        return flop_share * self.usd_per_flop * float(train_flop)
+    def _usd_of(self, flop: float) -> float | None:
+        return None if self.usd_per_flop is None else flop * self.usd_per_flop
 
     def _compute_for(self, gain: float) -> float | None:
         """The share by which training FLOPs would have to grow for the same fall of the loss."""

@@ -17,6 +17,9 @@ from scaleplan.specs.files import read_document, shown
 from scaleplan.specs.laws import load_law
 from scaleplan.specs.options import catalogue_option
 from scaleplan.specs.presets import looks_like_path
+from scaleplan.specs.serving_schema import ServingSpec
+from scaleplan.specs.serving_schema import unknown_words as unknown_in_serving
+from scaleplan.specs.serving_schema import with_own_accelerator as with_own_server
 from scaleplan.specs.yaml12 import Document, parse, parse_parts, schema_of, single
 
 BUDGET_SCHEMA = "scaleplan.budget/1"
@@ -60,6 +63,7 @@ class BudgetDocument(Strict):
     law: Names = Field(default_factory=list, min_length=0, description=_LAWS)
     budget: BudgetSpec
     limits: LimitsSpec | None = None
+    serving: ServingSpec | None = None
     pilots: PilotsSpec | None = None
     compare: list[str | OptionSpec] = Field(default_factory=list[str | OptionSpec], description=_COMPARED)
 
@@ -154,9 +158,11 @@ def read_parsed(document: Document) -> tuple[BudgetDocument | OptionsDocument, l
     problems = problems or _twice(document, spec.law, names) or _unable(document, spec)
     if problems:
         raise InputFileError(by_line(problems))
+    here = partial(beside, document.name)
     if spec.budget is not None:
-        budget = with_own_accelerator(spec.budget, partial(beside, document.name))
-        spec = spec.model_copy(update={"budget": budget})
+        spec = spec.model_copy(update={"budget": with_own_accelerator(spec.budget, here)})
+    if isinstance(spec, BudgetDocument) and spec.serving is not None:
+        spec = spec.model_copy(update={"serving": with_own_server(spec.serving, here)})
     own = [Option(name=e.name, params=e.params, tokens=e.tokens) for e in spec.compare if isinstance(e, OptionSpec)]
     return spec, [options[entry] if isinstance(entry, str) else own.pop(0) for entry in spec.compare]
 
@@ -180,7 +186,10 @@ def _looked_up(document: Document) -> tuple[dict[str, Option], list[str]]:
             except (UsageError, InputFileError) as error:
                 field = f"{key}.{i}" if isinstance(data[key], list) else key
                 problems.append(f"{document.where((key, i))}: {field}: {error.message}")
-    return options, [*problems, *unknown_words(document, data.get("budget"), partial(beside, document.name))]
+    here = partial(beside, document.name)
+    problems += unknown_words(document, data.get("budget"), here)
+    problems += unknown_in_serving(document, data.get("serving"), here)
+    return options, problems
 
 
 def _twice(document: Document, laws: list[str], options: list[str]) -> list[str]:

@@ -102,15 +102,32 @@ def _spent(budget: BudgetSpec) -> tuple[str, str]:
 
 
 def _conditions(spec: BudgetDocument | OptionsDocument) -> list[tuple[str, Any]]:
-    """What the file says of the cluster, its deadline and its pilots."""
+    """What the file says of the cluster, its pilots, its limits and its serving."""
     from scaleplan.specs.budget import OptionsDocument
 
     found = spec.conditions._asdict()
     if spec.budget is None or spec.budget.precision is None:
         found["precision"] = None
     listed = [(name, getattr(spec.conditions, name)) for name, value in found.items() if value is not None]
-    deadline = None if isinstance(spec, OptionsDocument) or spec.limits is None else spec.limits.deadline_days
-    return [*listed, *([("deadline_days", deadline)] if deadline is not None else [])]
+    if isinstance(spec, OptionsDocument):
+        return listed
+    limits = {} if spec.limits is None else spec.limits.words._asdict()
+    serving = {} if spec.serving is None else spec.serving.words._asdict()
+    listed += [(name, _counted(name, value)) for name, value in limits.items() if value is not None]
+    return [
+        *listed,
+        *((f"serving {name}", _counted(name, value)) for name, value in serving.items() if value is not None),
+    ]
+
+
+_COUNTS = ("params", "min_params", "max_params", "tokens", "unique_tokens", "prompt", "answer")
+
+
+def _counted(name: str, value: Any) -> Any:
+    """Parameters and tokens with their suffix, memory in GB; the rest as it is."""
+    if name == "memory" and isinstance(value, float):
+        return f"{value / 1e9:g} GB"
+    return units.count(value) if name in _COUNTS else value
 
 
 def _said(value: Any) -> str:

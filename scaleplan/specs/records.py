@@ -10,6 +10,7 @@ from scaleplan.errors import UsageError, nearest, quoted
 from scaleplan.laws.law import Law
 from scaleplan.laws.record import Check, Constant, Group, Interval, LawRecord
 from scaleplan.specs import presets
+from scaleplan.specs.check_functions import CHECK_FUNCTIONS
 from scaleplan.specs.laws import GIVES_HYPER, build_law, exponents_of, fitted_of, group_form, law_data, plans, roles_of
 
 Kind = Literal[
@@ -97,6 +98,7 @@ def build_record(data: dict[str, Any], variant: str = "") -> LawRecord:
         variants=tuple(data.get("variants", ())),
         traps=tuple(data.get("traps", ())),
         checks=tuple(_check(raw) for raw in data.get("checks", ())),
+        functions=CHECK_FUNCTIONS,
     )
 
 

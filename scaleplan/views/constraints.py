@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from scaleplan import units
 from scaleplan.planning.clash import written
 from scaleplan.planning.why import LOSS, Held, Why
 from scaleplan.views.table import Grid, share
@@ -43,7 +42,7 @@ def _cells(held: Held, *, targeted: bool, priced: bool) -> list[str]:
         cells.append(_gain(held.loss_per_percent, "{:.5f}"))
     cells.append(_gain(held.flop_per_percent, "{:.2f}%"))
     if priced:
-        cells.append("-" if not held.usd_per_percent else units.count(held.usd_per_percent))
+        cells.append("-" if not held.usd_per_percent else written(held.usd_per_percent, "USD"))
     return cells
 
 

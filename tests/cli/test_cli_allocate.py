@@ -14,6 +14,7 @@ PLAN_KEYS = [
     "law", "fitted_on", "train_flop", "train_flop_low", "train_flop_high", "params", "params_low", "params_high",
     "params_nonembedding", "tokens", "tokens_low", "tokens_high", "tokens_per_param", "tokens_per_param_low",
     "tokens_per_param_high", "loss", "loss_low", "loss_high", "method", "flop_over_runs",
+    "extra_share_at_low", "extra_share_at_high", "extra_share_x1_3", "extra_share_x0_7",
 ]  # fmt: skip
 CROSS_CHECK = ["besiroglu-2024", "hoffmann-2022-a1", "hoffmann-2022-a2", "hoffmann-2022-a3", "kaplan-2020"]
 CROSS_CHECK_NOTICES = ("extrapolation", "no_loss", "no_interval", "converted", "loss_measure")
@@ -156,9 +157,9 @@ def test_a_law_without_covariance_has_absent_ends_and_says_so(call):
     notices = ("extrapolation", "no_interval")
     ends = [key for key in PLAN_KEYS if key.endswith(("_low", "_high"))]
     (row,) = call(*words, "-f", "json").succeeded(*notices).envelope["rows"]
-    assert [row[key] for key in ends] == [None] * 10
+    assert [row[key] for key in ends] == [None] * len(ends)
     (cells,) = call(*words, "-f", "csv").succeeded(*notices).table
-    assert [cells[key] for key in ends] == [""] * 10
+    assert [cells[key] for key in ends] == [""] * len(ends)
     assert call(*words, "--get", "params_low").succeeded(*notices).stdout == "null\n"
     for form in ("table", "markdown"):
         shown = call(*words, "-f", form).succeeded(*notices).stdout

@@ -297,3 +297,49 @@ def test_an_optimum_of_less_than_a_token_is_not_shown_as_a_plan(call):
     result = call("compare", "name=x,params=1,tokens=1", "--as-trained")
     assert result.code in (2, 4)
     assert result.stdout == ""
+
+
+def test_draws_add_how_likely_each_option_is_the_best(run_once):
+    words = ("compare", "gopher", "chinchilla", "name=ours,params=100B", "--law", "chinchilla", "--draws", "500")
+    envelope = run_once(*words, "-f", "json").succeeded(*NOTICES).envelope
+    *options, best = envelope["rows"]
+    assert sum(row["p_best"] for row in options) == pytest.approx(1.0, abs=1e-12)
+    assert options[0]["p_beats_first"] is None
+    assert all(0 <= row["p_beats_first"] <= 1 for row in options[1:])
+    assert best["p_best"] is best["p_beats_first"] is None
+    assert (envelope["inputs"]["draws"], envelope["inputs"]["seed"]) == (500, 0)
+
+
+def test_the_odds_follow_the_seed(call):
+    words = ("compare", "gopher", "chinchilla", "--law", "chinchilla", "--draws", "200", "-f", "json", "-q")
+    same, again, other = (call(*words, "--seed", seed).succeeded().stdout for seed in ("1", "1", "2"))
+    assert same == again != other
+
+
+def test_odds_are_columns_only_where_they_were_asked_for(rows, call):
+    assert all("p_best" not in row for row in rows)
+    words = ("compare", "gopher", "chinchilla", "--law", "chinchilla", "-q")
+    assert "p best" not in call(*words).succeeded().stdout
+    shown = call(*words, "--draws", "200").succeeded().stdout
+    assert "p best" in shown
+    assert "200 draws" in " ".join(shown.split())
+    assert max(len(line) for line in shown.splitlines()) <= 80
+
+
+def test_a_law_without_a_covariance_says_that_it_gives_no_odds(call):
+    words = ("compare", "gopher", "chinchilla", "--law", "kaplan-2020", "--draws", "50", "-f", "json")
+    envelope = call(*words).succeeded(*NOTICES, "not_drawn").envelope
+    assert all(row["p_best"] is None for row in envelope["rows"])
+
+
+@pytest.mark.parametrize(
+    ("words", "fragments"),
+    [
+        (("--draws", "0"), ("draws", "at least 1", "got 0")),
+        (("--draws", "many"), ("draws", "whole number", "many")),
+        (("--draws", "10", "--seed", "x"), ("seed", "whole number")),
+        (("--draws", "10", "--seed", "-1"), ("seed", "got -1")),
+    ],
+)
+def test_draws_and_seeds_that_are_none_are_one_clear_line(call, words, fragments):
+    call("compare", "gopher", *words).failed(2, *fragments)

@@ -305,12 +305,8 @@ def test_a_file_has_one_budget(call, tmp_path):
     ("words", "said"),
     [
         (
-            ("--flops", "1e24", "--on", "64xh100-sxm", "--days", "30"),
-            ("537.6 days on 64 h100-sxm", "needs about 1,152 of"),
-        ),
-        (
-            ("--usd", "5M", "--on", "64xh100-sxm", "--days", "30"),
-            ("931.4 days on 64 h100-sxm", "at least 1,987 of them"),
+            ("--loss", "1.96", "--on", "64xh100-sxm", "--days", "30"),
+            ("deadline_days 30 and loss 1.96 cannot both hold", "deadline_days of at least"),
         ),
         (("--usd", "1e-30"), ("buy no plan; raise the budget",)),
         (("--usd", "1e300"), ("buy no plan; lower the budget",)),

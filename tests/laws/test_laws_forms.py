@@ -122,7 +122,6 @@ POINTS: dict[str, dict[str, list[tuple[float, ...]]]] = {
         "post_training_loss": [(1e8, 1e10, 3.0), (7e10, 1e12, 8.0)],
         "best_bits": NONE,
     },
-    "serving": {"plan": [(3e10, 5e12), (7e10, 1e12)]},
     "token-rule": {"params": FLOPS, "tokens": FLOPS, "flop_for_params": SIZES},
     "transfer": {"transferred": [(3e5, 4e7), (1e9, 1e9)], "multiplier": [(3e5, 4e7), (1e9, 1e9)]},
     "vocabulary": {"loss": [(3e9, 1e8, 1e11), (1e7, 1e6, 1e9)]},
@@ -144,9 +143,7 @@ REAL_ONLY = {
     "flop_for_loss",  # infinite below a floor, which only real numbers can be below
     "tokens_for_loss",  # likewise
     "params_for_loss",  # likewise
-    "plan",  # found by comparing values
 }
-SEARCHED = {"plan"}
 WITH_GRADIENT = {"loss", "value", "error", "transferred"}
 """What ``gradient`` is the gradient of, in forms that have one."""
 
@@ -175,11 +172,6 @@ def instances(name):
         if group.form_name == name
     ]
     return found or [(f"{name}-{i}", build_form(name, c)) for i, c in enumerate(OWN_CONSTANTS.get(name, []))]
-
-
-def tolerance(case):
-    """Exact to rounding, but for what is searched for: a least value is flat to the square root of rounding."""
-    return 1e-7 if case.method in SEARCHED else 1e-12
 
 
 def public_methods(name):
@@ -251,7 +243,7 @@ def test_arrays_give_element_by_element_what_floats_give(case):
         one = case.value(*point)
         assert all(isinstance(value, float) for value in one), one
         for single, column in zip(one, many, strict=True):
-            assert np.broadcast_to(column, len(case.points))[j] == pytest.approx(single, rel=tolerance(case), abs=0)
+            assert np.broadcast_to(column, len(case.points))[j] == pytest.approx(single, rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize("case", [case for case in ASKED if len(case.points[0]) > 1], ids=lambda case: case.label)
@@ -260,7 +252,7 @@ def test_one_argument_may_be_an_array_and_the_others_floats(case):
     many = case.value(np.array([first, 1.25 * first]), *rest)
     for j, x in enumerate((first, 1.25 * first)):
         for single, column in zip(case.value(x, *rest), many, strict=True):
-            assert np.broadcast_to(column, 2)[j] == pytest.approx(single, rel=tolerance(case), abs=0)
+            assert np.broadcast_to(column, 2)[j] == pytest.approx(single, rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize("case", [case for case in ASKED if case.method not in REAL_ONLY], ids=lambda case: case.label)

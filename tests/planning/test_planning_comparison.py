@@ -241,3 +241,88 @@ def test_an_option_out_of_range_is_refused(given):
 def test_a_law_that_cannot_compare_says_why(name, words):
     with pytest.raises(UsageError, match=words):
         run([SMALL], load_law(name))
+
+
+def likely(options, *laws, draws=2_000, seed=0, **more):
+    return compare(
+        laws or (CHINCHILLA,),
+        options,
+        train_flop=more.get("flop", BUDGET),
+        as_trained=more.get("as_trained", False),
+        level=0.95,
+        accounting=Accounting(),
+        draws=draws,
+        seed=seed,
+    )
+
+
+def test_draws_say_how_likely_each_option_is_the_best():
+    gopher, small, best = likely([GOPHER, SMALL]).rows
+    assert gopher.p_best + small.p_best == pytest.approx(1.0, abs=1e-12)
+    assert small.p_best == small.p_beats_first
+    assert 0.85 < small.p_best < 0.95
+    assert gopher.p_beats_first is None
+    assert best.p_best is best.p_beats_first is None
+
+
+def test_either_option_beats_the_other():
+    one, other = likely([GOPHER, SMALL]).rows[1], likely([SMALL, GOPHER]).rows[1]
+    assert one.p_beats_first + other.p_beats_first == pytest.approx(1.0, abs=1e-12)
+
+
+def test_equal_options_share_what_is_best():
+    twin = Option(name="twin", params=SMALL.params, params_nonembedding=SMALL.params_nonembedding)
+    first, second, _ = likely([SMALL, twin]).rows
+    assert first.p_best == second.p_best == 0.5
+    assert second.p_beats_first == 0.5
+
+
+def test_an_option_of_more_of_everything_is_always_better():
+    more = Option(name="more", params=8e10, tokens=2e12)
+    rows = likely([Option(name="less", params=7e10, tokens=1.4e12), more], as_trained=True, flop=None).rows
+    assert (rows[0].p_best, rows[1].p_best, rows[1].p_beats_first) == (0.0, 1.0, 1.0)
+
+
+def test_the_share_of_draws_is_what_the_losses_of_each_draw_say():
+    from scaleplan.planning.draws import draws as law_draws
+
+    row = likely([GOPHER, SMALL], draws=300, seed=5).rows[1]
+    surface = law_draws(CHINCHILLA, 300, seed=5).tilted(BUDGET).surface
+    wins = sum(
+        surface.base.loss(7e10 / surface.factor, BUDGET / (6 * 7e10) * surface.factor)
+        < surface.base.loss(2.8e11 / surface.factor, BUDGET / (6 * 2.8e11) * surface.factor)
+    )
+    assert row.p_beats_first == pytest.approx(wins / 300, abs=1e-12)
+
+
+def test_beyond_the_runs_misfit_makes_the_better_size_less_sure():
+    sure = []
+    for flop in (1e22, 1e25):
+        size = run([SMALL], flop=flop).rows[-1].params
+        options = [Option(name="near", params=0.8 * size), Option(name="far", params=2 * size)]
+        sure.append(likely(options, flop=flop).rows[0].p_best)
+    assert 0.95 < sure[0] <= 1
+    assert 0.5 < sure[1] < 0.9
+
+
+def test_a_law_without_a_covariance_does_not_say_how_likely():
+    comparison = likely([GOPHER, SMALL], CHINCHILLA, KM)
+    assert all(row.p_best is None for row in comparison.rows if row.law is KM)
+    assert codes(comparison).count("not_drawn") == 1
+    assert "not_drawn" not in codes(run([GOPHER, SMALL], CHINCHILLA, KM))
+
+
+def test_a_seed_gives_the_same_odds():
+    first, again, other = (likely([GOPHER, SMALL], seed=seed).rows[1].p_best for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_fewer_than_one_draw_is_refused():
+    with pytest.raises(UsageError, match="at least 1"):
+        likely([GOPHER, SMALL], draws=0)
+
+
+def test_without_draws_nothing_is_said_of_odds():
+    comparison = run([GOPHER, SMALL])
+    assert comparison.draws is None
+    assert all(row.p_best is row.p_beats_first is None for row in comparison.rows)

@@ -7,6 +7,7 @@ from scaleplan.errors import InputFileError
 from scaleplan.planning.comparison import Option
 from scaleplan.specs.budget import read_budget, read_comparison, read_parsed
 from scaleplan.specs.yaml12 import parse
+from tests.specs.test_specs_own_presets import ACCELERATOR
 
 HEAD = "schema: scaleplan.budget/1\n"
 BUDGET = HEAD + "budget: {flops: 1e24}\n"
@@ -227,3 +228,40 @@ def test_known_words_of_a_cluster_pass(words):
 def test_an_options_file_may_have_any_budget():
     spec, _ = read("schema: scaleplan.options/1\nbudget: {usd: 5M, mfu: 0.4}\ncompare: [gopher]\n")
     assert (spec.conditions.usd, spec.conditions.mfu) == (5e6, 0.4)
+
+
+def test_a_file_may_say_what_is_served():
+    text = "budget: {usd: $20M, on: h100-sxm}\nserving: {tokens: 10T, on: 8xh100-sxm, prompt: 1000, answer: 300}\n"
+    words = read(HEAD + text)[0].serving.words
+    assert (words.tokens, words.on, words.prompt, words.answer) == (1e13, "8xh100-sxm", 1000.0, 300.0)
+    assert read(BUDGET)[0].serving is None
+
+
+def test_what_is_wrong_with_serving_comes_with_the_other_problems_of_the_file():
+    text = "limits: {max_epochs: 0.5}\nserving:\n  tokens: -1\n  on: h100-smx\n  promt: 3\nlaww: km\n"
+    found = problems_of(BUDGET + text)
+    fields = ["limits.max_epochs", "serving.tokens", "serving.on", "serving.promt", "laww"]
+    assert [problem.split(": ")[1] for problem in found] == fields
+    assert [problem.split(":")[1] for problem in found] == ["3", "5", "6", "7", "8"]
+
+
+def test_an_accelerator_file_that_serves_is_found_beside_the_budget_file(written, tmp_path):
+    (tmp_path / "chip.yaml").write_text(ACCELERATOR, encoding="utf-8")
+    text = BUDGET + "serving: {tokens: 1T, on: 4x./chip.yaml}\n"
+    assert read_budget(written(text)).serving.on == f"4x{tmp_path / 'chip.yaml'}"
+
+
+def test_limits_and_serving_stand_beside_a_budget_of_money():
+    spec, options = read(
+        f"{HEAD}name: dense-2027\nlaw: chinchilla\nbudget: {{usd: 5M, on: h100-sxm}}\n"
+        "limits: {max_params: 80B, min_params: 1B, unique_tokens: 12T, max_epochs: 4, memory: fit, deadline_days: 90, "
+        "max_usd: 8M, max_mwh: 4000}\n"
+        "serving: {tokens: 2T, on: h100-sxm, precision: fp8, prompt: 1000, answer: 300}\n"
+        "pilots: {share: 1%}\ncompare: [gopher, chinchilla, {name: ours, params: 30B, tokens: 5T}]\n"
+    )
+    words = spec.limits.words
+    assert (words.min_params, words.max_params, words.unique_tokens, words.max_epochs) == (1e9, 80e9, 12e12, 4.0)
+    assert (words.memory, words.deadline_days, words.max_usd, words.max_mwh) == ("fit", 90.0, 8e6, 4000.0)
+    assert (words.params, words.tokens, words.batch, words.experts) == (None, None, None, None)
+    assert (spec.serving.tokens, spec.serving.precision, spec.conditions.days) == (2e12, "fp8", 90.0)
+    assert len(options) == 3

@@ -125,6 +125,18 @@ def test_a_budget_of_money_with_a_deadline(check):
     assert "precision" not in holds
 
 
+def test_limits_and_serving_of_a_budget(check):
+    text = (
+        "schema: scaleplan.budget/1\nbudget: {usd: $5M}\nlimits: {max_params: 80B, memory: fit, deadline_days: 90}\n"
+        "serving: {tokens: 2T, on: 8xh100-sxm, prompt: 1000, answer: 300, discount: 10%}\n"
+    )
+    holds = dict(check(text).holds)
+    assert (holds["max_params"], holds["memory"], holds["deadline_days"]) == ("80B", "fit", "90")
+    assert (holds["serving tokens"], holds["serving on"]) == ("2T", "8xh100-sxm")
+    assert (holds["serving prompt"], holds["serving answer"], holds["serving discount"]) == ("1K", "300", "0.1")
+    assert dict(check(text.replace("fit", "80GB")).holds)["memory"] == "80 GB"
+
+
 def test_an_options_file_with_a_budget_of_hours(check):
     text = "schema: scaleplan.options/1\nbudget: {gpu_hours: 3M, on: h100-sxm}\ncompare: [gopher]\n"
     holds = dict(check(text).holds)

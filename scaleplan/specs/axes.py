@@ -1,0 +1,131 @@
+"""An axis of a sweep: the values that one key of a budget file takes, listed or a range."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from scaleplan import units
+from scaleplan.specs.yaml12 import Document, Path
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+RANGE_KEYS = ("from", "to", "points", "scale")
+SCALES = ("log", "linear")
+MOST_ROWS = 10**9
+"""Our choice: at the pace of one core more than an hour, and a hundred gigabytes of rows."""
+
+
+class Span(NamedTuple):
+    """``points`` values from ``start`` to ``stop``, both among them: equal ratios apart, or equal steps."""
+
+    start: float
+    stop: float
+    points: int
+    linear: bool
+
+    def at(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The values of some indices; the last is ``stop`` to the bit."""
+        import numpy as np
+
+        share = indices / (self.points - 1)
+        if self.linear:
+            between = self.start + share * (self.stop - self.start)
+        else:
+            between = np.exp(math.log(self.start) + share * math.log(self.stop / self.start))
+        ends = np.where(indices == 0, self.start, self.stop)
+        return np.where((indices == 0) | (indices == self.points - 1), ends, between)
+
+
+class Axis(NamedTuple):
+    """What one key takes: ``heading`` and ``key`` as in a budget file (``law`` has no key), and its values.
+
+    ``raw`` are the values as written, ``values`` as read: numbers, or texts where one of them is no number; of a range
+    both are empty. Where ``span`` is ``None`` the values are listed.
+    """
+
+    heading: str
+    key: str
+    raw: tuple[Any, ...] = ()
+    values: tuple[float | str, ...] = ()
+    span: Span | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where it stands in the file."""
+        return (self.heading, self.key) if self.key else (self.heading,)
+
+    @property
+    def column(self) -> str:
+        """Its column in the rows."""
+        return "_".join(str(part) for part in self.path)
+
+    @property
+    def size(self) -> int:
+        """How many values there are."""
+        return len(self.values) if self.span is None else self.span.points
+
+    def at(self, indices: NDArray[np.int64]) -> NDArray[np.float64] | list[str]:
+        """The values of some indices: an array of numbers, or a list of texts."""
+        import numpy as np
+
+        if self.span is not None:
+            return self.span.at(indices)
+        if isinstance(self.values[0], str):
+            return cast("list[str]", np.array(self.values, dtype=object)[indices].tolist())
+        return np.array(self.values, dtype=np.float64)[indices]
+
+    @property
+    def first(self) -> float | str:
+        """The first value."""
+        return self.values[0] if self.span is None else self.span.start
+
+    def raw_at(self, index: int) -> Any:
+        """One value, as it may be written in a budget file."""
+        if self.span is None:
+            return self.raw[index]
+        import numpy as np
+
+        return float(self.span.at(np.array([index]))[0])
+
+
+def is_axis(value: Any) -> bool:
+    """Whether a value of a sweep file is a list or a range."""
+    return isinstance(value, list) or (
+        isinstance(value, dict) and any(key in value for key in ("from", "to", "points"))
+    )
+
+
+def value_at(document: Document, path: Path) -> Any:
+    """What a document has at a path."""
+    found: Any = document.data
+    for part in path:
+        found = found[part]
+    return found
+
+
+def told(document: Document, place: Path, path: Path | None = None) -> str:
+    """``file:line: field`` for a message: the line of ``place``, the field of ``path``, else of ``place`` too."""
+    return f"{document.where(place)}: {'.'.join(map(str, path or place))}"
+
+
+def range_problems(document: Document, path: Path) -> list[str]:
+    """What is wrong with the keys of a range and its number of points; its ends are the field's own matter."""
+    value = value_at(document, path)
+    problems = [
+        f"{told(document, (*path, key))}: unknown key; a range is of from, to, points and perhaps scale"
+        for key in value
+        if key not in RANGE_KEYS
+    ]
+    missing = [key for key in RANGE_KEYS[:3] if key not in value]
+    if missing:
+        problems.append(f"{told(document, path)}: a range needs {' and '.join(missing)}")
+    points, scale = value.get("points", 2), value.get("scale", SCALES[0])
+    if isinstance(points, bool) or not isinstance(points, (int, float)) or not 2 <= points <= MOST_ROWS or points % 1:
+        text = f"must be a whole number from 2 to 1e9 (got {units.shown(points)})"
+        problems.append(f"{told(document, (*path, 'points'))}: {text}")
+    if scale not in SCALES:
+        problems.append(f"{told(document, (*path, 'scale'))}: must be {' or '.join(SCALES)} (got {scale!r})")
+    return problems

@@ -1,0 +1,92 @@
+"""The rows of a sweep, printed as they come."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from scaleplan.api.sweeps import Sweep
+from scaleplan.planning.sweep import TEXTS
+from scaleplan.specs.axes import Axis
+from scaleplan.views.inputs import accounting_inputs, law_inputs
+from scaleplan.views.table import Grid, Row, Stream, count, flop, loss, ratio
+
+_SHORT = {"params": "N", "tokens": "D", "tokens_per_param": "D/N", "train_flop": "FLOP"}
+_RATIOS = ("tokens_per_param", "epochs", "days", "mfu", "goodput", "price")
+
+
+def sweep_stream(sweep: Sweep) -> Stream:
+    """A row a scenario, in the order of the axes, the last one fastest."""
+    return Stream(
+        verb="sweep",
+        inputs=_inputs(sweep),
+        columns=sweep.columns,
+        blocks=iter(sweep.blocks),
+        warnings=sweep.warnings,
+        grids_of=partial(_grids, sweep),
+    )
+
+
+def _inputs(sweep: Sweep) -> dict[str, Any]:
+    spec = sweep.spec
+    return {
+        "name": spec.name,
+        "file": spec.file,
+        "rows": sweep.rows,
+        "axes": [_axis_inputs(axis) for axis in spec.axes],
+        "held": _held(sweep),
+        **accounting_inputs(sweep.accounting),
+        "laws": [law_inputs(law) for law in sweep.laws],
+    }
+
+
+def _held(sweep: Sweep) -> dict[str, Any]:
+    """What every row has in common, as a budget file has it."""
+    held: dict[str, Any] = json.loads(sweep.spec.text)
+    for axis in sweep.spec.axes:
+        inside = held if axis.heading == "law" else held[axis.heading]
+        inside.pop(axis.path[-1], None)
+    return {key: value for key, value in held.items() if key not in ("schema", "name") and value != {}}
+
+
+def _axis_inputs(axis: Axis) -> dict[str, Any]:
+    """An axis as a sweep file has it, by its column."""
+    span = axis.span
+    if span is None:
+        return {"column": axis.column, "values": list(axis.values)}
+    scale = "linear" if span.linear else "log"
+    return {"column": axis.column, "from": span.start, "to": span.stop, "points": span.points, "scale": scale}
+
+
+def _grids(sweep: Sweep, rows: Sequence[Row]) -> list[Grid]:
+    """The rows as a grid, each column written by what it is; an axis goes by its key where no other has the same."""
+    axes = {axis.column: axis for axis in sweep.spec.axes}
+    keys = [axis.path[-1] for axis in sweep.spec.axes]
+    headers = [
+        str(axes[name].path[-1]) if name in axes and keys.count(axes[name].path[-1]) == 1 else _SHORT.get(name, name)
+        for name in sweep.columns
+    ]
+    texts = {*TEXTS, *(name for name, axis in axes.items() if isinstance(axis.first, str))}
+    writers = [_text if name in texts else _writer(name) for name in sweep.columns]
+    return [
+        Grid(
+            title=f"{sweep.spec.name or 'sweep'}: {sweep.rows:,} scenarios",
+            headers=headers,
+            rows=[[write(row[name]) for name, write in zip(sweep.columns, writers, strict=True)] for row in rows],
+            numeric=[name not in texts for name in sweep.columns],
+        )
+    ]
+
+
+def _text(value: str | None) -> str:
+    return "-" if value is None else value
+
+
+def _writer(name: str) -> Callable[[float | None], str]:
+    if name.endswith(("flop", "flops")):
+        return flop
+    if name.endswith("loss"):
+        return loss
+    return ratio if name.endswith(_RATIOS) else count
