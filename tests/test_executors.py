@@ -1,12 +1,15 @@
 """The same results in the same order wherever chunks run, and plain words when they cannot."""
 
 import builtins
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+import weakref
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from scaleplan.errors import InputFileError, ScaleplanError, UsageError
-from scaleplan.executors import run_chunks
+from scaleplan.executors import iter_chunks, run_chunks
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,6 +36,10 @@ def noise(seed):
 
 def refuse(chunk):
     raise InputFileError([f"row {chunk}: loss: must be > 0", "row 9: too"])
+
+
+def refuse_late(chunk):
+    return refuse(chunk) if chunk >= 3 else chunk
 
 
 def die(_):
@@ -90,6 +97,74 @@ def test_an_error_of_a_chunk_arrives_as_it_was_raised(workers):
     assert caught.value.problems == ("row 7: loss: must be > 0", "row 9: too")
 
 
+class Counted(Sequence):
+    """So many chunks, each made when it is asked for."""
+
+    def __init__(self, length):
+        self.length, self.made = length, 0
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        self.made = max(self.made, index + 1)
+        return index
+
+
+def test_results_come_one_by_one_and_chunks_are_made_when_they_are_needed():
+    chunks, told = Counted(1000), []
+    results = iter_chunks(str, chunks, progress=lambda *each: told.append(each))
+    assert (chunks.made, told) == (0, [])
+    assert [next(results), next(results)] == ["0", "1"]
+    assert (chunks.made, told) == (2, [(1, 1000), (2, 1000)])
+    results.close()
+    assert list(results) == []
+    assert chunks.made == 2
+
+
+def test_processes_are_only_a_few_chunks_ahead_however_many_there_are():
+    chunks = Counted(10**9)
+    results = iter_chunks(str, chunks, workers=2)
+    assert [next(results) for _ in range(5)] == ["0", "1", "2", "3", "4"]
+    assert 5 < chunks.made <= 5 + 8
+    results.close()
+    assert multiprocessing.active_children() == []
+
+
+def test_processes_give_one_by_one_what_they_give_together():
+    seeds = np.random.SeedSequence(6).spawn(9)
+    together = run_chunks(noise, seeds)
+    for one, other in zip(together, iter_chunks(noise, seeds, workers=2), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_results_are_not_kept():
+    kept = []
+
+    def large(_):
+        array = np.zeros(1000)
+        kept.append(weakref.ref(array))
+        return array
+
+    for i, result in enumerate(iter_chunks(large, range(6))):
+        assert result.size == 1000
+        del result
+        assert sum(each() is not None for each in kept[:i]) == 0
+
+
+def test_a_failure_comes_in_its_place_and_ends_the_processes():
+    results = iter_chunks(refuse_late, range(30), workers=2)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(InputFileError, match="row 3"):
+        next(results)
+    assert multiprocessing.active_children() == []
+
+
+def test_one_by_one_too_a_number_of_workers_below_one_is_refused_at_once():
+    with pytest.raises(UsageError, match=r"workers must be at least 1 \(got 0\)"):
+        iter_chunks(noise, [1], workers=0)
+
+
 def test_a_killed_process_is_reported_in_words():
     with pytest.raises(ScaleplanError, match="a worker process ended before its work was done"):
         run_chunks(die, [1, 2], workers=2)
@@ -122,7 +197,7 @@ def test_a_script_without_a_main_guard_is_told_so(tmp_path):
         tmp_path,
         """
         import math
-        from scaleplan.executors import run_chunks
+        from scaleplan.executors import iter_chunks, run_chunks
         from scaleplan.errors import ScaleplanError
         try:
             run_chunks(math.sqrt, [1.0, 4.0], workers=2)
@@ -139,7 +214,7 @@ def test_ctrl_c_ends_all_processes_soon(tmp_path):
         tmp_path,
         """
         import time
-        from scaleplan.executors import run_chunks
+        from scaleplan.executors import iter_chunks, run_chunks
         if __name__ == "__main__":
             print("up", flush=True)
             try:

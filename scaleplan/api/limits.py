@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from scaleplan.compute.accounting import Accounting
-from scaleplan.errors import Notice, UsageError
+from scaleplan.errors import InfeasibleError, Notice, UsageError
 from scaleplan.planning.constrained import UnvaluedRepeatsError
 from scaleplan.planning.cross_check import cross_checked
 from scaleplan.planning.limits import Limits
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from scaleplan.compute.bill import Assumption
     from scaleplan.compute.costing import Costing
     from scaleplan.compute.serving import Service
+    from scaleplan.compute.transformer import Transformer
     from scaleplan.laws.law import Law
     from scaleplan.planning.constrained import Run
     from scaleplan.planning.plan import Plan
@@ -39,6 +40,8 @@ REPEATS_LAW = "muennighoff-2023"
 _USUAL_MFU = 0.4
 """Our choice: where the search for a utilisation starts."""
 _OF_MACHINE = ("max_usd", "max_mwh", "memory")
+_CROWDED = 4
+"""Our choice: with a quarter of the requests a token takes some four times the accelerator-seconds."""
 _MUCH_LEFT = 0.001
 """Our choice: less is beyond the four figures that are printed."""
 
@@ -123,8 +126,8 @@ def plan_within(
         if not leave_out or laws[0].id != DEFAULT_LAW:
             raise
         return _by_law_of_repeats(problem, asked, machine)
-    plan = with_notice(replace(plan, serving_assumptions=asked.assumptions), _serving_beside(bounded))
-    return plan if machine is None else _with_bill(plan, machine, asked)
+    plan = with_notice(replace(plan, serving_assumptions=asked.assumptions), _notices(bounded, plan))
+    return plan if machine is None else with_bill(plan, machine, asked)
 
 
 def _by_law_of_repeats(problem: Problem, asked: Asked, machine: Machine | None) -> Plan:
@@ -134,6 +137,26 @@ def _by_law_of_repeats(problem: Problem, asked: Asked, machine: Machine | None) 
     plan = plan_within([law], problem, asked, machine, leave_out=False)
     text = f"{law.id} plans in place of {DEFAULT_LAW}, which does not say what repeated tokens are worth."
     return replace(plan, warnings=(Notice("law_of_repeats", text), *plan.warnings))
+
+
+def _notices(problem: Problem, plan: Plan) -> tuple[Notice, ...]:
+    """What is to be said of serving and of experts."""
+    notices = _serving_beside(problem)
+    service, served = problem.service, plan.serving
+    if service is not None and service.server is not None and served is not None and served.batch is not None:
+        batch, wanted = float(served.batch), service.server.batch  # pyright: ignore[reportArgumentType] # one plan
+        if batch < wanted / _CROWDED:
+            text = (
+                f"a replica of {service.server.accelerators} {service.server.accelerator} has room for {batch:.3g} "
+                f"requests at once, not {wanted:g}: serving it is slow and dear; more accelerators a replica, or money "
+                "(usd, max_usd) as a limit, which sees that."
+            )
+            notices += (Notice("crowded_replica", text),)
+    if plan.experts is not None:
+        from scaleplan.planning.experts import notices as of_experts
+
+        notices += tuple(of_experts(plan.experts))
+    return notices
 
 
 def _serving_beside(problem: Problem) -> tuple[Notice, ...]:
@@ -207,12 +230,41 @@ def _at_speed(problem: Problem, machine: Machine, law: Law) -> Problem:
 
     if machine.conditions.mfu is not None:
         return replace(problem, effort=effort_of(machine))
+    if problem.experts == "free":
+        return _at_best_experts(problem, machine, law)
 
     def excess(ln_mfu: float) -> float:
         run = run_of(law, replace(problem, effort=effort_of(machine, math.exp(ln_mfu))))
         return ln_mfu - math.log(_costing(problem, run, machine, checked=False).mfu)
 
     return replace(problem, effort=effort_of(machine, math.exp(last_within(excess, math.log(_USUAL_MFU)))))
+
+
+def _at_best_experts(problem: Problem, machine: Machine, law: Law) -> Problem:
+    """The problem at the number of experts that is best at its own speed.
+
+    Raises:
+        InfeasibleError: there is a plan at none of them, with the reason at the fewest.
+        UsageError: the law says nothing of experts.
+    """
+    from scaleplan.planning.constrained import run_of
+    from scaleplan.planning.experts import TRIED
+
+    best: tuple[float, Problem] | None = None
+    reason: InfeasibleError | None = None
+    for number in TRIED:
+        try:
+            found = _at_speed(replace(problem, experts=number), machine, law)
+            aim = run_of(law, found).aim
+        except InfeasibleError as error:
+            reason = reason or error
+            continue
+        if best is None or aim < best[0]:
+            best = aim, found
+    if best is None:
+        assert reason is not None
+        raise reason
+    return best[1]
 
 
 def _within_memory(problem: Problem, machine: Machine, words: LimitWords) -> Problem:
@@ -223,6 +275,7 @@ def _within_memory(problem: Problem, machine: Machine, words: LimitWords) -> Pro
         memory_of = partial(_most_params, machine, words.memory)
         return replace(problem, memory_of=memory_of)
     held = most_params(machine, words.memory).params
+    # Without a number of accelerators memory is no bound, which a notice says.
     return replace(problem, limits=problem.limits._replace(memory=None if held == math.inf else held))
 
 
@@ -243,15 +296,16 @@ def _least_tokens(machine: Machine | None) -> float | None:
     return cast("float", MEASURED.least_tokens(machine.conditions.batch))
 
 
-def _with_bill(plan: Plan, machine: Machine, asked: Asked) -> Plan:
-    """A plan under limits with its bill on the machine that its limits are of."""
+def with_bill(plan: Plan, machine: Machine, asked: Asked = NOTHING) -> Plan:
+    """A plan with its bill on the machine that its limits are of, and what is to be said of both."""
     from scaleplan.planning.constrained import Run
 
     params = float(plan.params)
     active = params if plan.params_active is None else float(plan.params_active)
-    costing = _costing(plan.problem, Run(params, active, float(plan.tokens)), machine, checked=True)
+    experts = None if plan.experts is None else float(plan.experts)
+    costing = _costing(plan.problem, Run(params, active, float(plan.tokens), experts), machine, checked=True)
     plan = replace(plan, costing=costing)
-    notices = (*costing.warnings, *_unspent(plan))
+    notices = (*costing.warnings, *_unspent(plan), *_slower(plan, costing))
     if asked.limits.batch is not None and costing.speed.batch_tokens is not None:
         from scaleplan.planning.critical_batch import notices as of_batch
 
@@ -269,7 +323,12 @@ def _costing(problem: Problem, run: Run, machine: Machine, *, checked: bool) -> 
     limits = problem.limits
     workload = Workload(problem.name or "plan", run.params_active, run.params, run.tokens)
     deadline = None if limits is None else cast("float | None", limits.deadline_days)
-    return costing_of(Subject(workload=workload), machine, deadline_days=deadline, checked=checked)
+    shape: Transformer | None = None
+    if run.experts is not None:
+        from scaleplan.compute.expert_counts import joint_shape
+
+        shape = joint_shape(run.params_active, run.experts)
+    return costing_of(Subject(workload=workload, shape=shape), machine, deadline_days=deadline, checked=checked)
 
 
 def _unspent(plan: Plan) -> tuple[Notice, ...]:
@@ -282,6 +341,20 @@ def _unspent(plan: Plan) -> tuple[Notice, ...]:
             text = f"{held.slack:.1%} of the budget, {held.name}, is left: {ends} ends the run first"
             return (Notice("unspent", f"{text}{_for_all_of_it(plan, held.slack)}."),)
     return ()
+
+
+def _slower(plan: Plan, costing: Costing) -> tuple[Notice, ...]:
+    """A notice where the plan stops short of its limits, since a larger one would train more slowly."""
+    effort = plan.problem.effort
+    if effort is None:
+        return ()
+    assumed = float(effort.hours_per_flop * costing.workload.train_flop + effort.fixed_hours)
+    left = 1 - costing.gpu_hours / assumed
+    of_machine = [name for name in plan.binding if name not in ("flops", "max_params", "min_params")]
+    if left <= _MUCH_LEFT or not of_machine:
+        return ()
+    text = f"{left:.1%} of {' and '.join(of_machine)} is left: a larger plan fits only in a slower layout, beyond it."
+    return (Notice("unspent", text),)
 
 
 def _for_all_of_it(plan: Plan, left: float) -> str:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from scaleplan.planning.prediction import Prediction, RunPrediction
     from scaleplan.specs.budget import BudgetDocument
     from scaleplan.specs.conditions import Conditions
+    from scaleplan.specs.machines import Machine
 
 COMPARE_FLOP = 5.76e23
 """Chinchilla's budget, which Hoffmann et al. 2022 call Gopher's (table 3); Gopher's own paper counts 6.31e23."""
@@ -51,6 +52,9 @@ def allocate(
     hyper: bool = False,
     limits: Mapping[str, Any] | None = None,
     serving: Mapping[str, Any] | None = None,
+    robust: str | None = None,
+    draws: int | str | None = None,
+    seed: int | str = 0,
     on: str | None = None,
     days: float | str | None = None,
     gpu_hours: float | str | None = None,
@@ -73,6 +77,9 @@ def allocate(
         hyper: learning rate and batch of each plan by the default rule; for a single budget.
         limits: by the keys of a budget file's heading ``limits``: ``{"max_params": "80B", "unique_tokens": "12T"}``.
         serving: by those of ``serving``: ``{"tokens": "2T", "on": "h100-sxm"}``; FLOPs and money pay for it too.
+        robust: the plan of least regret over the laws: ``"mean"`` of them, or the ``"worst"``.
+        draws: how many draws of a law make its bands, and stand for it in the regret; the delta method where left out.
+        seed: of the draws.
         on: where it runs, ``"h100-sxm"`` or ``"2048xh100-sxm"``; the plan then comes with its bill.
         days: how long the cluster ``on`` is there; beside another budget the deadline.
         gpu_hours: accelerator-hours of ``on``.
@@ -109,6 +116,11 @@ def allocate(
             given |= {key: value for key in ("params", "tokens") if (value := getattr(asked.limits, key)) is not None}
     laws = resolve_laws(law, (DEFAULT_LAW, *CROSS_CHECK) if single else (DEFAULT_LAW,))
     resources = machine is not None and "flops" not in given and "loss" not in given
+    narrowed: tuple[Notice, ...] = ()
+    if machine is not None:
+        from scaleplan.planning.precision import laws_at_precision
+
+        laws, narrowed = laws_at_precision(laws, machine.conditions.precision)
     problem = Problem(
         name=None if spec is None else spec.name,
         file=budget,
@@ -128,6 +140,8 @@ def allocate(
         if resources:
             asked = (asked or NOTHING)._replace(resources=True)
         plan = plan_within(laws, problem, asked or NOTHING, machine, leave_out=law is None or is_all(law))
+        plan = with_notice(plan, narrowed)
+        plan = _in_doubt(plan, machine, robust, draws, seed, single=single)
         return _with_hyper(plan, single=single) if hyper else plan
     if machine is not None and resources:
         from scaleplan.api.resources import flop_of
@@ -137,8 +151,35 @@ def allocate(
     if machine is not None:
         from scaleplan.api.resources import with_costing
 
-        plan = with_costing(plan, machine, resources=resources)
+        plan = with_notice(with_costing(plan, machine, resources=resources), narrowed)
+    plan = _in_doubt(plan, machine, robust, draws, seed, single=single)
     return _with_hyper(plan, single=single) if hyper else plan
+
+
+def _in_doubt(
+    plan: Plan,
+    machine: Machine | None,
+    robust: str | None,
+    draws: int | str | None,
+    seed: int | str,
+    *,
+    single: bool,
+) -> Plan:
+    """The plan with bands by draws, and the plan of least regret before it, where they are asked for."""
+    if robust is None and draws is None:
+        return plan
+    if not single:
+        raise UsageError("draws and regret are for one budget at a time; leave robust and draws out for arrays")
+    if robust not in (None, "mean", "worst"):
+        raise UsageError(f"robust is mean or worst (got {robust!r})")
+    from scaleplan.api.doubt import with_draws, with_regret
+
+    many = None if draws is None else whole("draws", draws)
+    if robust is None:
+        assert many is not None
+        return with_draws(plan, many, whole("seed", seed))
+    laws = [each.law for each in (plan, *plan.cross_check)]
+    return with_regret(plan, laws, machine, cast("Any", robust), many, whole("seed", seed))
 
 
 def _with_hyper(plan: Plan, *, single: bool) -> Plan:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from scaleplan.api.sweep_rows import CHUNK_ROWS, ONE_BY_ONE_ROWS, Block, Chunk, Reach, RowMaker, maker_of, solve_chunk
 from scaleplan.compute.accounting import Accounting
@@ -26,27 +26,13 @@ from scaleplan.planning.sweep import (
 )
 from scaleplan.specs.numbers import whole
 from scaleplan.specs.sweep import SweepSpec, read_sweep
+from scaleplan.specs.swept import Sweep
 
 if TYPE_CHECKING:
     from scaleplan.laws.law import Law
 
 MOST_ONE_BY_ONE = 100_000
 """Our choice: rows that are planned one by one take some ten milliseconds each."""
-
-
-class Sweep(NamedTuple):
-    """A sweep under way: its columns, its blocks of rows as they come, and what to notice once they are through.
-
-    ``laws`` are those of all rows; ``rows`` how many there will be.
-    """
-
-    spec: SweepSpec
-    columns: tuple[str, ...]
-    rows: int
-    laws: tuple[Law, ...]
-    accounting: Accounting
-    blocks: Iterator[Mapping[str, Any]]
-    warnings: Callable[[], Sequence[Notice]]
 
 
 def sweep(

@@ -25,6 +25,8 @@ from scaleplan.cli import (
     predict,
     schema,
     shape,
+    sweep,
+    tradeoff,
 )
 from scaleplan.errors import InputFileError, ScaleplanError, UsageError, brief
 from scaleplan.version import __version__
@@ -47,6 +49,8 @@ app.command("allocate")(allocate.allocate)
 app.command("compare")(compare.compare)
 app.command("predict")(predict.predict)
 app.command("frontier")(frontier.frontier)
+app.command("tradeoff")(tradeoff.tradeoff)
+app.command("sweep")(sweep.sweep)
 app.command("fit")(fit.fit)
 app.command("hyper")(hyper.hyper)
 app.command("cost")(cost.cost)

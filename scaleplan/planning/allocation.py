@@ -13,7 +13,7 @@ from scaleplan.laws.form import LossSurface
 from scaleplan.laws.law import Law
 from scaleplan.laws.uncertainty import Uncertainty
 from scaleplan.ops import Real, all_true, any_true, exp, first_where, is_array
-from scaleplan.planning.bands import Ends, plan_ends
+from scaleplan.planning.bands import Ends, loss_ends, plan_ends
 from scaleplan.planning.notices import law_notices
 from scaleplan.planning.optimum import (
     Point,
@@ -74,18 +74,10 @@ def _under_limits(law: Law, problem: Problem) -> Plan:
 
     found = solve_problem(law, problem)
     _require_whole(law, found.point)
-    plan = _plan(law, problem, found.point, found.ends)
+    plan = _plan(found.task.law, problem, found.point, found.ends)
     if found.experts is not None:
         plan = replace(plan, params=found.params, params_active=plan.params, experts=found.experts)
-    limits = problem.limits
-    unique = None if limits is None else limits.unique_tokens
-    if unique is not None:
-        plan = replace(plan, epochs=plan.tokens / unique)
-    if problem.service is not None:
-        from scaleplan.compute.serving import served
-
-        share = 1.0 if plan.params_active is None else plan.params_active / plan.params
-        plan = replace(plan, serving=served(problem.service._replace(active_share=share), plan.params))
+    plan = _with_serving(plan)
     if is_array(plan.params + plan.tokens):
         return plan
     if law.surface is not None and not found.point.on_trend and found.experts is None and found.by_compute_alone:
@@ -93,6 +85,34 @@ def _under_limits(law: Law, problem: Problem) -> Plan:
     effort = problem.effort
     price = None if effort is None or effort.price is None else float(effort.price * effort.hours_per_flop)
     return replace(plan, why=why_of(found, price))
+
+
+def plan_of_run(law: Law, problem: Problem, params: float, tokens: float, method: str) -> Plan:
+    """One run of so many parameters, embeddings counted, and tokens as an answer to a problem, under a law's surface.
+
+    Raises:
+        UsageError: the law has no surface.
+    """
+    from scaleplan.planning.constrained import task_of
+
+    size = problem.accounting.size(params, ParamCount.TOTAL)
+    loss = task_of(law, problem).surface.loss(size.counted(law.counts_params), tokens)
+    point = Point(size, tokens, problem.accounting.train_flop(size, tokens), loss, method)
+    return _with_serving(_plan(law, problem, point, loss_ends(law, point, problem.level)))
+
+
+def _with_serving(plan: Plan) -> Plan:
+    """The plan with its epochs and what serving it takes."""
+    limits, service = plan.problem.limits, plan.problem.service
+    unique = None if limits is None else limits.unique_tokens
+    if unique is not None:
+        plan = replace(plan, epochs=plan.tokens / unique)
+    if service is None:
+        return plan
+    from scaleplan.compute.serving import served
+
+    share = 1.0 if plan.params_active is None else plan.params_active / plan.params
+    return replace(plan, serving=served(service._replace(active_share=share), plan.params))
 
 
 def _plan(law: Law, problem: Problem, point: Point, ends: Ends) -> Plan:

@@ -44,11 +44,14 @@ class UnvaluedRepeatsError(UsageError):
 
 
 class Run(NamedTuple):
-    """A run by what a bill needs of it: all parameters, those that a token passes, and tokens."""
+    """A run by what a bill needs of it: all parameters, those that a token passes, tokens, and of a mixture experts."""
 
     params: float
     params_active: float
     tokens: float
+    experts: float | None = None
+    aim: float = math.nan
+    """What was to be least: the loss, or what it takes to reach one."""
 
 
 class Constrained(NamedTuple):
@@ -193,7 +196,9 @@ def run_of(law: Law, problem: Problem) -> Run:
         return Run(float(point.size.total), float(point.size.total), float(point.tokens))
     task, solution, experts = _solved(task, problem)
     active = float(solution.size(task).total)
-    return Run(float(_all_params(active, experts)), active, float(solution.tokens))
+    many = None if experts is None else float(experts)
+    aim = solution.loss if task.loss is None else solution.spent(task, task.spending)
+    return Run(float(_all_params(active, experts)), active, float(solution.tokens), many, float(aim))
 
 
 def _one_budget(task: Task, problem: Problem) -> Real | None:

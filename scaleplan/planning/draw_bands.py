@@ -74,13 +74,13 @@ class _Solved(NamedTuple):
 
 
 def bands_by_draws(
-    task: Task, n: int, *, seed: int = 0, level: float = 0.95, ceilings: Sequence[Ceiling] = ()
+    task: Task, n: int | Draws, *, seed: int = 0, level: float = 0.95, ceilings: Sequence[Ceiling] = ()
 ) -> Spread:
     """The bands of a plan by ``n`` draws of its law.
 
     Args:
         task: one problem, its numbers no arrays.
-        n: how many draws.
+        n: how many draws, or the draws themselves, such as those of bootstrap refits.
         seed: of the random numbers.
         level: coverage of the bands.
         ceilings: what else a run takes that has a band, such as days and dollars (their limits are not looked at).
@@ -93,8 +93,9 @@ def bands_by_draws(
     plan = solve(task)
     if is_array(plan.params) or not plan.feasible:
         raise UsageError("bands by draws are of one problem that has a solution")
-    drawn = draws(task.law, n, seed)
-    blocks = [_block(task, plan, drawn.part(slice(start, start + BLOCK)), ceilings) for start in range(0, n, BLOCK)]
+    drawn = n if isinstance(n, Draws) else draws(task.law, n, seed)
+    many = len(drawn.deviates)
+    blocks = [_block(task, plan, drawn.part(slice(start, start + BLOCK)), ceilings) for start in range(0, many, BLOCK)]
 
     def joined(read: Callable[[_Solved], Any]) -> Any:
         return np.concatenate([np.broadcast_to(read(block), _shape(block)) for block in blocks])
@@ -112,7 +113,7 @@ def bands_by_draws(
     for ceiling in ceilings:
         values[ceiling.name] = _or_infinite(joined(lambda block, name=ceiling.name: block.spent[name]))
     found = {name: _percentiles(value, level) for name, value in values.items()}
-    return Spread(level, n, seed, float(feasible.mean()), drawn.redrawn, found)
+    return Spread(level, many, seed, float(feasible.mean()), drawn.redrawn, found)
 
 
 def _block(task: Task, plan: Solution, drawn: Draws, ceilings: Sequence[Ceiling]) -> _Solved:

@@ -79,8 +79,8 @@ def draws(law: Law, n: int, seed: int = 0) -> Draws:
     """``n`` draws of a law's constants, the same for the same ``seed``.
 
     Raises:
-        UsageError: fewer than one draw, a seed below zero, a law without a covariance of its surface, or one so wide that most draws are
-            out of the form's range.
+        UsageError: fewer than one draw, a seed below zero, a law without a covariance of its surface, or one so wide
+            that most draws are out of the form's range.
     """
     import numpy as np
 
@@ -107,6 +107,31 @@ def draws(law: Law, n: int, seed: int = 0) -> Draws:
     return Draws(law, all_of[:, :-2], all_of[:, -2], all_of[:, -1], drawn - good)
 
 
+def refit_draws(law: Law, parameters: tuple[str, ...], values: Any, seed: int = 0) -> Draws:
+    """Draws whose constants are given, such as those of bootstrap refits; kappa and misfit are the law's.
+
+    Args:
+        law: with a covariance of the same constants, which the refits stand in for.
+        parameters: their names in the order of the columns, ``ln_`` in front of logarithms.
+        values: (n, k); those that kappa widens beyond the form's range are left out and counted in ``redrawn``.
+        seed: of the deviates of loss and size.
+
+    Raises:
+        UsageError: other constants than those of the law's covariance.
+    """
+    import numpy as np
+
+    own = uncertainty_of(law)
+    if set(parameters) != set(own.parameters) or len(parameters) != len(own.parameters):
+        raise UsageError(f"refits of {', '.join(parameters)} are not of {law.id}'s {', '.join(own.parameters)}")
+    order = [parameters.index(name) for name in own.parameters]
+    deviates = np.asarray(values, dtype=float)[:, order] - _centre(law, own.parameters)
+    good = deviates[_in_range(law, own, deviates)]
+    random = np.random.Generator(np.random.PCG64(seed))
+    noise = random.standard_normal((2, len(good))) / np.sqrt(random.chisquare(own.dof, len(good)) / own.dof)
+    return Draws(law, good, noise[0], noise[1], len(deviates) - len(good))
+
+
 def uncertainty_of(law: Law) -> Uncertainty:
     """The covariance of a law's surface.
 
@@ -120,18 +145,6 @@ def uncertainty_of(law: Law) -> Uncertainty:
             "or one of your own fit"
         )
     return law.uncertainty
-
-
-def with_constants(law: Law, parameters: tuple[str, ...], values: Any) -> Law:
-    """The law with given constants as arrays, such as those of bootstrap refits.
-
-    Args:
-        law: with a surface that has these constants.
-        parameters: their names, ``ln_`` in front of logarithms.
-        values: (n, k), one column each.
-    """
-    shifts = values - _centre(law, parameters)
-    return moved(law, dict(zip(parameters, shifts.T, strict=True)))
 
 
 def size_misfit(own: Uncertainty, train_flop: float) -> float:

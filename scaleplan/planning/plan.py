@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from scaleplan.compute.bill import Assumption
     from scaleplan.compute.costing import Costing
     from scaleplan.compute.serving import Served
+    from scaleplan.planning.draw_bands import Spread
     from scaleplan.planning.forgiveness import Forgiveness
     from scaleplan.planning.hyper import HyperRow
     from scaleplan.planning.regret import RegretTable
@@ -35,7 +36,8 @@ class Plan:
     ``why`` is what holds a plan under limits back; ``serving`` what serving it takes and ``serving_assumptions`` what
     stands behind that; ``epochs`` how often its unique tokens are seen; ``params_active`` and ``experts`` are of
     mixtures, whose ``params`` are all of them; ``forgiveness`` is what another size costs in compute; ``regret`` what
-    this plan and others cost if another law is true, where a robust plan was asked for.
+    this plan and others cost if another law is true, where a robust plan was asked for; ``spread`` the percentiles
+    behind bands by draws.
     """
 
     law: Law
@@ -68,6 +70,7 @@ class Plan:
     experts: Real | None = None
     forgiveness: Forgiveness | None = None
     regret: RegretTable | None = None
+    spread: Spread | None = None
     warnings: tuple[Notice, ...] = ()
     cross_check: tuple[Plan, ...] = ()
 

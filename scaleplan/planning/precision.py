@@ -8,6 +8,8 @@ at any precision, and it is said that only speed, memory and money change.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from scaleplan.errors import Notice, UsageError, nearest, quoted
 from scaleplan.laws.law import Law
 
@@ -43,3 +45,13 @@ def law_at_precision(law: Law, precision: str) -> tuple[Law, tuple[Notice, ...]]
         "and money are those of the precision."
     )
     return law, (Notice("precision", text),)
+
+
+def laws_at_precision(laws: Sequence[Law], precision: str) -> tuple[list[Law], tuple[Notice, ...]]:
+    """Several laws at a training precision, and what is to be said of the first of them.
+
+    Raises:
+        UsageError: as for ``law_at_precision``.
+    """
+    found = [law_at_precision(law, precision) for law in laws]
+    return [law for law, _ in found], found[0][1]

@@ -154,11 +154,9 @@ def _rule_plans(laws: Sequence[Law], task: Task) -> tuple[list[BetPlan], list[No
     flops = [each for each in task.constraints if isinstance(each, Ceiling) and each.name == "flops"]
     plans: list[BetPlan] = []
     for law in rules if flops and task.loss is None else []:
-        assert law.allocation is not None
-        point = rule_optimum(law, law.allocation, task.accounting, flops[0].limit)
-        run = at_params(task, point.size.total)
-        if run.feasible:
-            plans.append(BetPlan(law.id, float(point.size.total), float(run.tokens), law))
+        run = _rule_run(law, task, flops[0].limit)
+        if run is not None:
+            plans.append(run)
     only = [law.id for law in laws if law.surface is None]
     placed = [plan.name for plan in plans]
     notices: list[Notice] = []
@@ -169,6 +167,16 @@ def _rule_plans(laws: Sequence[Law], task: Task) -> tuple[list[BetPlan], list[No
         left = ", ".join(name for name in only if name not in placed)
         notices.append(Notice("cannot_answer", f"left out of the regret, having no plan under these limits: {left}."))
     return plans, notices
+
+
+def _rule_run(law: Law, task: Task, flop: Any) -> BetPlan | None:
+    assert law.allocation is not None
+    try:
+        point = rule_optimum(law, law.allocation, task.accounting, flop)
+    except InfeasibleError:
+        return None
+    run = at_params(task, point.size.total)
+    return BetPlan(law.id, float(point.size.total), float(run.tokens), law) if run.feasible else None
 
 
 def _regrets(worlds: Sequence[World], plans: Sequence[BetPlan]) -> list[Any]:

@@ -39,6 +39,8 @@ PLAN_COLUMNS = (
 HYPER_COLUMNS = ("learning_rate", "batch_tokens")
 FORGIVING_COLUMNS = ("extra_share_at_low", "extra_share_at_high", "extra_share_x1_3", "extra_share_x0_7")
 """Compute lost, as a share, with the parameters at the ends of their band and at 1.3 and 0.7 times the plan's."""
+SPREAD_COLUMNS = ("days_low", "days_high", "cost_usd_low", "cost_usd_high")
+"""Bands by draws of what a plan takes, where the law leaves it open."""
 COST_COLUMNS = ("accelerator", "accelerators", "mfu", "days", "gpu_hours", "cost_usd", "energy_mwh", "co2_t")
 
 
@@ -78,6 +80,13 @@ def plan_row(plan: Plan) -> dict[str, Any]:
         from scaleplan.views.costs import costing_row
 
         row |= costing_row(plan.costing)
+    if plan.spread is not None:
+        ends = plan.spread.ends()
+        row |= {key: ends.get(key) for key in SPREAD_COLUMNS}
+    if plan.regret is not None:
+        from scaleplan.views.regrets import regret_rows
+
+        row |= {"regret": regret_rows(plan.regret)}
     return row
 
 
@@ -86,6 +95,7 @@ def allocation_table(plan: Plan) -> Table:
     plans = (plan, *plan.cross_check)
     # The other laws plan the same FLOPs; the bill is of the plan alone.
     own = (*(HYPER_COLUMNS if plan.hyper else ()), *(COST_COLUMNS if plan.costing else ()))
+    own = (*own, *(SPREAD_COLUMNS if plan.spread else ()), *(("regret",) if plan.regret else ()))
     columns = (*PLAN_COLUMNS, *FORGIVING_COLUMNS, *_limits_columns(plan), *own)
     rows = [{key: row.get(key) for key in columns} for _, group in by_corpus(plans) for row in map(plan_row, group)]
     return Table(
@@ -132,6 +142,10 @@ def _allocation_grids(plan: Plan) -> list[Grid]:
         from scaleplan.views.limits import limits_grids
 
         grids += limits_grids(plan)
+    if plan.regret is not None:
+        from scaleplan.views.regrets import regret_grid
+
+        grids.append(regret_grid(plan.regret))
     if plan.costing is not None:
         from scaleplan.views.costs import bill_grid, speed_grid
 
@@ -185,9 +199,10 @@ def _laws_grid(plan: Plan) -> Grid:
     rows: list[Sequence[str]] = []
     for corpus, group in by_corpus(plans):
         rows.append((corpus, *[""] * (len(headers) - 1)))
-        for row in map(plan_row, group):
+        for each in group:
+            row = plan_row(each)
             cells = [
-                f"- {row['law']}",
+                f"- {row['law'] if each.regret is None else each.method}",
                 *([flop(row["train_flop"])] if given_loss else []),
                 count(row["params"]),
                 count(row["tokens"]),

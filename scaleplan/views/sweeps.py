@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from scaleplan.api.sweeps import Sweep
 from scaleplan.planning.sweep import TEXTS
 from scaleplan.specs.axes import Axis
+from scaleplan.specs.swept import Sweep
 from scaleplan.views.inputs import accounting_inputs, law_inputs
 from scaleplan.views.table import Grid, Row, Stream, count, flop, loss, ratio
 
@@ -46,8 +46,8 @@ def _held(sweep: Sweep) -> dict[str, Any]:
     """What every row has in common, as a budget file has it."""
     held: dict[str, Any] = json.loads(sweep.spec.text)
     for axis in sweep.spec.axes:
-        inside = held if axis.heading == "law" else held[axis.heading]
-        inside.pop(axis.path[-1], None)
+        inside: dict[str, Any] = held if axis.heading == "law" else held[axis.heading]
+        inside.pop(str(axis.path[-1]), None)
     return {key: value for key, value in held.items() if key not in ("schema", "name") and value != {}}
 
 

@@ -114,6 +114,8 @@ def _envelope_tail(warnings: Sequence[Notice]) -> str:
 
 
 def _csv_cell(value: Any) -> Any:
+    if isinstance(value, (list, dict)):
+        return _json(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else value

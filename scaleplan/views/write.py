@@ -93,12 +93,20 @@ def _write_values(result: Table | Stream, key: str, sink: BinaryIO) -> Sequence[
     return result.warnings()
 
 
+def _plain(value: Any) -> str:
+    if not isinstance(value, (list, dict)):
+        return repr(value)
+    import json
+
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _bare(value: Any) -> bytes:
     """A value as JSON has it, text without its quotes."""
     if isinstance(value, bool) or value is None:
         shown = {None: "null", True: "true", False: "false"}[value]
     else:
-        shown = value if isinstance(value, str) else repr(value)
+        shown = value if isinstance(value, str) else _plain(value)
     return f"{shown}\n".encode("utf-8", "surrogateescape")
 
 

@@ -12,7 +12,7 @@ from scaleplan.laws.student import two_sided_quantile
 from scaleplan.planning.bands import plan_ends
 from scaleplan.planning.constraints import Ceiling, Range, fixed
 from scaleplan.planning.draw_bands import BLOCK, bands_by_draws
-from scaleplan.planning.draws import draws, law_draws, tilt, with_constants
+from scaleplan.planning.draws import draws, law_draws, refit_draws, tilt
 from scaleplan.planning.optimum import surface_optimum, surface_optimum_for_loss
 from scaleplan.planning.problem import Problem
 from scaleplan.planning.solver import Task, solve
@@ -26,6 +26,11 @@ NAMES = ("ln_A", "ln_B", "ln_E", "alpha", "beta")
 def logged(law):
     surface = law.surface
     return np.array([np.log(surface.A), np.log(surface.B), np.log(surface.E), surface.alpha, surface.beta])
+
+
+def part(form, i):
+    """The form with the constants of one draw."""
+    return form._replace(**{name: float(value[i]) for name, value in form._asdict().items() if np.ndim(value)})
 
 
 def budget(flop):
@@ -84,11 +89,32 @@ def test_fewer_than_one_draw_is_refused():
         draws(LAW, 0)
 
 
-def test_given_constants_such_as_refits_go_in_as_they_are():
-    values = logged(LAW) + np.array([[0.1, 0.0, -0.01, 0.01, 0.0], [0.0, 0.2, 0.0, 0.0, -0.02]])
-    surface = with_constants(LAW, NAMES, values).surface
-    assert pytest.approx(np.exp([0.1, 0.0])) == surface.A / LAW.surface.A
-    assert surface.beta - LAW.surface.beta == pytest.approx(np.array([0.0, -0.02]))
+def refits(n, seed):
+    """As a bootstrap would have them: normal, kappa not in them."""
+    return np.random.Generator(np.random.PCG64(seed)).multivariate_normal(logged(LAW), OWN.covariance, n)
+
+
+def test_refits_stand_in_for_the_covariance_whatever_their_order():
+    values = refits(40, seed=1)
+    turned = refit_draws(LAW, NAMES[::-1], values[:, ::-1]).constants(kappa=1.0)
+    assert logged(turned) == pytest.approx(values.T, rel=1e-12)
+    assert logged(refit_draws(LAW, NAMES, values).constants()) - logged(LAW)[:, None] == pytest.approx(
+        OWN.kappa * (values - logged(LAW)).T, rel=1e-9, abs=1e-12
+    )
+
+
+def test_bands_by_refits_are_those_by_draws_of_their_covariance():
+    drawn = refit_draws(LAW, NAMES, refits(20_000, seed=2), seed=3)
+    by_refits, by_draws = (bands_by_draws(budget(1e24), each).of for each in (drawn, 20_000))
+    for key in ("params", "tokens", "loss"):
+        for end in ("low", "high"):
+            own, other = (math.log(getattr(each[key], end) / each[key].median) for each in (by_refits, by_draws))
+            assert own == pytest.approx(other, rel=0.06), (key, end)
+
+
+def test_refits_of_other_constants_are_refused():
+    with pytest.raises(UsageError, match="besiroglu-2024's ln_A"):
+        refit_draws(LAW, NAMES[:4], refits(5, seed=1)[:, :4])
 
 
 def test_repeated_data_is_drawn_with_the_surface():
@@ -99,11 +125,26 @@ def test_repeated_data_is_drawn_with_the_surface():
     at_once = bands_by_draws(Task(law, (Ceiling("flops", 1e22),), unique_tokens=2e10), 500, seed=2)
     one_by_one = []
     for i in range(20):
-        one = with_constants(law, NAMES, logged(drawn).T[i])
+        one = law._replace(surface=part(drawn.surface, i), repeated=part(drawn.repeated, i))
         one_by_one.append(solve(Task(one, (Ceiling("flops", 1e22),), unique_tokens=2e10)).loss)
     together = solve(Task(drawn, (Ceiling("flops", 1e22),), unique_tokens=2e10)).loss
     assert together == pytest.approx(np.array(one_by_one), rel=1e-10)
     assert at_once.of["params"].low < at_once.of["params"].high
+
+
+def test_draws_are_solved_together_as_each_alone():
+    money = Ceiling("usd", limit=1e7, per_flop=1e-17, beside=lambda params: 2e-5 * params)
+    task = Task(LAW, (Ceiling("flops", 1e24), money, Range("memory", "params", None, 1e11)))
+    drawn = law_draws(LAW, 30, seed=6)
+    for more in ({}, {"loss": 2.1}):
+        asked = task._replace(**more)
+        together = solve(asked._replace(law=drawn))
+        for i in range(30):
+            alone = solve(asked._replace(law=LAW._replace(surface=part(drawn.surface, i))))
+            assert together.feasible[i] == alone.feasible
+            spent = together.spent(asked, Ceiling("flops"))[i]
+            assert together.loss[i] == pytest.approx(alone.loss, rel=1e-11)
+            assert spent == pytest.approx(alone.spent(asked, Ceiling("flops")), rel=1e-6)
 
 
 @pytest.mark.parametrize("shift", [-0.7, 0.0, 1.2])

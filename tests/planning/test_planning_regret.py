@@ -149,6 +149,13 @@ def test_an_allocation_has_no_plan_beyond_the_limits_and_says_so():
     assert [notice.code for notice in table.warnings] == ["cannot_answer"]
 
 
+def test_an_allocation_that_buys_nothing_for_the_budget_is_left_out():
+    henighan = load_law("henighan-2020")
+    table = regret([LAW, henighan], at(1e3))
+    assert all(plan.law is not henighan for plan in table.plans)
+    assert [notice.code for notice in table.warnings] == ["cannot_answer"]
+
+
 def test_a_loss_asked_for_is_missed_under_laws_that_ask_for_more():
     table = regret([LAW, A3], lambda law: Task(law, (), loss=2.2))
     bold = min((0, 1), key=lambda i: 6 * table.plans[i].params * table.plans[i].tokens)

@@ -102,7 +102,7 @@ BAD = [
     ("budget: {flops: [1e21], on: [h100-sxm, h200-smx]}", ["sweep.yaml:2: budget.on: unknown accelerator 'h200-smx'."]),
     ("law: [chinchilla, chinchila]\nbudget: {flops: 1e21}", ["sweep.yaml:2: law: unknown law 'chinchila'."]),
     ("law: [chinchilla, hoffmann-2022-a1]\nbudget: {flops: 1e21}", ["sweep.yaml:2: law: hoffmann-2022-a1 is an all"]),
-    ("budget: {flops: 1e21}\nlimits: {max_epochs: [2, 0.5], unique_tokens: 1T}", ["sweep.yaml:3: limits.max_epochs: m"]),
+    ("budget: {flops: 1e21}\nlimits: {max_epochs: [2, 0.5], unique_tokens: 1T}", ["sweep.yaml:3: limits.max_epochs: "]),
     ("budget: {flops: 1e21}\nlimits: {max_epochs: [2, 4]}", ["sweep.yaml:3: limits.max_epochs: epochs of how many"]),
     ("budget: {flops: 1e21}\nlimits: {params: [1B, 2B], tokens: [1T]}", ["sweep.yaml:3: limits.tokens: params and to"]),
     ("budget: {flops: 1e21}\nlimits: {deadline_days: [30, 60]}", ["limits.deadline_days needs budget.on"]),

@@ -1,0 +1,87 @@
+"""Plans when the law is in doubt: bands by draws of it, and the plan of least regret over several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from scaleplan.errors import UsageError
+from scaleplan.planning.allocation import plan_of_run
+from scaleplan.planning.constrained import task_of
+from scaleplan.planning.constraints import Ceiling
+from scaleplan.planning.moved import moves
+from scaleplan.planning.regret import regret
+
+if TYPE_CHECKING:
+    from scaleplan.laws.law import Law
+    from scaleplan.planning.plan import Plan
+    from scaleplan.specs.machines import Machine
+
+_ENDS = ("train_flop", "params", "tokens", "tokens_per_param", "loss")
+_METHODS = {"mean": "least expected regret", "worst": "least worst regret"}
+
+
+def with_draws(plan: Plan, draws: int, seed: int) -> Plan:
+    """The plan, and those of its cross-check, with bands by draws wherever a law has a covariance of its surface.
+
+    Raises:
+        UsageError: the law that plans has none.
+    """
+    if not _drawable(plan):
+        raise UsageError(
+            f"{plan.law.id} has no covariance of a loss surface to draw from: besiroglu-2024 has, and so have laws "
+            "fitted with `scaleplan fit`"
+        )
+    others = tuple(_drawn(each, draws, seed) if _drawable(each) else each for each in plan.cross_check)
+    return replace(_drawn(plan, draws, seed), cross_check=others)
+
+
+def _drawable(plan: Plan) -> bool:
+    return moves(plan.law) and plan.law.allocation is None and plan.experts is None
+
+
+def _drawn(plan: Plan, draws: int, seed: int) -> Plan:
+    from scaleplan.planning.draw_bands import bands_by_draws
+
+    problem, costing = plan.problem, plan.costing
+    taken = {} if costing is None else {"days": costing.days, "cost_usd": costing.cost_usd}
+    # Days and money in proportion to FLOPs, at the speed of the plan's own model.
+    ceilings = [
+        Ceiling(name, per_flop=value / costing.workload.train_flop)
+        for name, value in taken.items()
+        if value is not None and costing is not None
+    ]
+    spread = bands_by_draws(task_of(plan.law, problem), draws, seed=seed, level=problem.level, ceilings=ceilings)
+    ends = spread.ends()
+    named = {f"{name}_{end}": ends.get(f"{name}_{end}") for name in _ENDS for end in ("low", "high")}
+    return replace(plan, spread=spread, **cast("dict[str, Any]", named))
+
+
+def with_regret(
+    plan: Plan,
+    laws: Sequence[Law],
+    machine: Machine | None,
+    how: Literal["mean", "worst"],
+    draws: int | None,
+    seed: int,
+) -> Plan:
+    """The plan of least regret in front, the laws' own plans as its cross-check, and the table behind it.
+
+    Raises:
+        UsageError: no law has a loss surface, or the problem is one of experts.
+        InfeasibleError: no law has a plan.
+    """
+    problem = plan.problem
+    if problem.experts is not None:
+        raise UsageError("one law alone plans mixtures, and regret is between laws: leave experts or robust out")
+    table = regret(laws, lambda law: task_of(law, problem), how=how, draws=draws, seed=seed)
+    law = table.worlds[0]
+    best = plan_of_run(law, problem, table.best.params, table.best.tokens, _METHODS[how])
+    notices = tuple(each for each in table.warnings if each not in plan.warnings)
+    best = replace(best, regret=table, cross_check=(replace(plan, cross_check=()), *plan.cross_check))
+    if machine is not None:
+        from scaleplan.api.limits import with_bill
+
+        best = with_bill(best, machine)
+    return replace(best, warnings=(*plan.warnings, *notices))

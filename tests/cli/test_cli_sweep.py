@@ -1,0 +1,212 @@
+"""``scaleplan sweep``: a row a scenario, in order, wherever they are made."""
+
+from __future__ import annotations
+
+import pytest
+
+from scaleplan import allocate
+from scaleplan.errors import UsageError
+
+SWEEP = """\
+schema: scaleplan.sweep/1
+name: small
+law: [chinchilla, muennighoff-2023]
+budget:
+  flops: {from: 1e22, to: 1e24, points: 3}
+  on: [256xh100-sxm, 1024xa100-sxm-80]
+  mfu: 40%
+  price: [2, 3]
+limits: {deadline_days: [20, 60], unique_tokens: 500B, max_epochs: 4}
+serving: {tokens: 100B}
+"""
+ROWS = 2 * 3 * 2 * 2 * 2
+COLUMNS = [
+    "law", "budget_flops", "budget_on", "budget_price", "limits_deadline_days", "status", "train_flop", "params",
+    "tokens", "tokens_per_param", "epochs", "loss", "binding", "gpu_hours", "days", "cost_usd", "energy_mwh",
+    "serving_flop", "lifetime_flop",
+]  # fmt: skip
+NOTICES = ("extrapolation", "repeats_unvalued", "loss_measure")
+
+
+@pytest.fixture(name="sweep")
+def _sweep(tmp_path):
+    def write(text=SWEEP):
+        (tmp_path / "sweep.yaml").write_text(text)
+        return "sweep.yaml"
+
+    return write
+
+
+def valued(row):
+    """A CSV row with its numbers read and its empty cells absent."""
+    texts = ("law", "budget_on", "status", "binding")
+    return {key: value or None if key in texts else float(value) if value else None for key, value in row.items()}
+
+
+def test_a_sweep_has_a_row_a_scenario_in_every_format(run, sweep):
+    file = sweep()
+    rows = run("sweep", file, "-f", "ndjson").succeeded(*NOTICES).lines
+    assert [list(row) for row in rows] == [COLUMNS] * ROWS
+    table = run("sweep", file, "-f", "csv", "-q").succeeded().table
+    assert list(map(valued, table)) == rows
+    envelope = run("sweep", file, "-f", "json").succeeded(*NOTICES).envelope
+    assert envelope["schema"] == "scaleplan.sweep/1"
+    assert envelope["rows"] == rows
+    assert {notice["code"] for notice in envelope["warnings"]} == set(NOTICES)
+    inputs = envelope["inputs"]
+    assert (inputs["name"], inputs["rows"]) == ("small", ROWS)
+    assert [axis["column"] for axis in inputs["axes"]] == COLUMNS[:5]
+    assert inputs["held"]["limits"] == {"unique_tokens": "500B", "max_epochs": 4}
+    assert [law["id"] for law in inputs["laws"]] == ["besiroglu-2024", "muennighoff-2023"]
+
+
+def test_rows_are_the_product_of_the_axes_the_last_one_fastest(call, sweep):
+    rows = call("sweep", sweep(), "-f", "ndjson", "-q").succeeded().lines
+    assert [tuple(row[key] for key in COLUMNS[:5]) for row in rows] == [
+        (law, pytest.approx(flops, rel=1e-12), on, price, days)
+        for law in ("besiroglu-2024", "muennighoff-2023")
+        for flops in (1e22, 1e23, 1e24)
+        for on in ("256xh100-sxm", "1024xa100-sxm-80")
+        for price in (2, 3)
+        for days in (20, 60)
+    ]
+
+
+@pytest.mark.parametrize("form", ["table", "markdown"])
+def test_a_sweep_may_be_read_by_people(call, sweep, form):
+    text = call("sweep", sweep(), "-f", form, "-q").succeeded().stdout
+    for shown in ("muennighoff", "1e22", "D/N", "256xh100", "repeats"):
+        assert shown in text.replace("\\", "")
+
+
+def test_a_row_is_the_plan_that_allocate_makes(call, sweep):
+    for row in call("sweep", sweep(), "-f", "ndjson", "-q").succeeded().lines:
+        words = {
+            "law": row["law"], "flops": row["budget_flops"], "on": row["budget_on"], "price": row["budget_price"],
+            "days": row["limits_deadline_days"], "mfu": 0.4, "serving": {"tokens": "100B"},
+            "limits": {"unique_tokens": "500B", "max_epochs": 4},
+        }  # fmt: skip
+        if row["status"] == "repeats-unvalued":
+            with pytest.raises(UsageError, match="does not say what repeated ones are worth"):
+                allocate(**words)
+            assert {row[key] for key in COLUMNS[6:]} == {None}
+            continue
+        plan = allocate(**words)
+        assert row["status"] == "ok"
+        assert row["binding"] == "+".join(plan.binding)
+        assert row["loss"] == pytest.approx(plan.loss, rel=1e-9)
+        for key in ("train_flop", "params", "tokens", "gpu_hours", "cost_usd", "days", "energy_mwh"):
+            assert row[key] == pytest.approx(getattr(plan, key), rel=2e-4)  # the loss is flat in them
+
+
+def test_without_a_utilisation_each_row_is_the_plan_of_its_budget_file(call, sweep, tmp_path):
+    axes = "budget: {usd: [1M, 4M], on: 256xh100-sxm}\nlimits: {max_params: [2B, 100B]}\n"
+    rows = call("sweep", sweep(f"schema: scaleplan.sweep/1\n{axes}"), "-f", "ndjson", "-q").succeeded().lines
+    assert [(row["budget_usd"], row["limits_max_params"]) for row in rows] == [
+        (usd, params) for usd in (1e6, 4e6) for params in (2e9, 1e11)
+    ]
+    for row in rows:
+        budget = f"budget: {{usd: {row['budget_usd']}, on: 256xh100-sxm}}\n"
+        limits = f"limits: {{max_params: {row['limits_max_params']}}}\n"
+        (tmp_path / "one.yaml").write_text(f"schema: scaleplan.budget/1\nlaw: besiroglu-2024\n{budget}{limits}")
+        plan = allocate(tmp_path / "one.yaml")
+        assert row["binding"] == "+".join(plan.binding)
+        assert row["cost_usd"] == pytest.approx(row["budget_usd"])
+        for key in ("params", "tokens", "loss", "gpu_hours", "days"):
+            assert row[key] == pytest.approx(getattr(plan, key), rel=1e-6)
+
+
+def test_processes_make_the_same_rows_in_the_same_order(run, sweep):
+    text = SWEEP.replace("points: 3", "points: 20000")  # several chunks
+    file = sweep(text)
+    alone = run("sweep", file, "-f", "csv", "-q").succeeded().stdout
+    assert len(alone.splitlines()) == 1 + 20_000 * 16
+    assert run("sweep", file, "-f", "csv", "-q", "--workers", "2").succeeded().stdout == alone
+
+
+def test_a_cluster_makes_the_same_rows_in_the_same_order(call, sweep):
+    distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
+    file = sweep()
+    alone = call("sweep", file, "-f", "csv", "-q").succeeded().stdout
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None, protocol="tcp", host="127.0.0.1"
+    ) as cluster:
+        words = ("--scheduler", cluster.scheduler_address)
+        assert call("sweep", file, "-f", "csv", "-q", *words).succeeded().stdout == alone
+
+
+def test_rows_that_no_run_meets_stay_and_are_counted(call, sweep):
+    text = "budget: {flops: 1e22}\nlimits: {min_params: [1B, 50B], max_params: [10B, 100B]}\n"
+    result = call("sweep", sweep(f"schema: scaleplan.sweep/1\n{text}"), "-f", "ndjson")
+    rows = result.succeeded("infeasible").lines
+    assert [row["status"] for row in rows] == ["ok", "ok", "infeasible", "ok"]
+    assert {row["params"] for row in rows[2:3]} == {None}
+    assert "1 of 4 rows have no plan: no run meets all of their limits." in dict(result.notices)["infeasible"]
+
+
+def test_the_examples_are_swept(call, configs):
+    files = sorted((configs / "sweeps").glob("*.yaml"))
+    assert files
+    for file in files:
+        rows = call("sweep", str(file), "-f", "ndjson", "-q").succeeded().lines
+        assert {row["status"] for row in rows} == {"ok"}
+
+
+def test_a_sweep_goes_to_a_file_whole_and_one_column_to_stdout(call, sweep, tmp_path):
+    file = sweep()
+    text = call("sweep", file, "-f", "csv", "-q").succeeded().stdout
+    assert call("sweep", file, "-f", "csv", "-q", "-o", "rows.csv").code == 0
+    assert (tmp_path / "rows.csv").read_text() == text
+    losses = call("sweep", file, "-q", "--get", "loss").succeeded().stdout.splitlines()
+    assert [each or "null" for each in losses] == [row["loss"] or "null" for row in map(named, text.splitlines()[1:])]
+
+
+def named(line):
+    """A CSV line by its columns."""
+    return dict(zip(COLUMNS, line.split(","), strict=True))
+
+
+def test_a_sweep_reads_standard_input(call):
+    text = "schema: scaleplan.sweep/1\nbudget: {flops: [1e21, 1e22]}\n"
+    rows = call("sweep", "-", "-f", "ndjson", "-q", stdin=text).succeeded().lines
+    assert [row["budget_flops"] for row in rows] == [1e21, 1e22]
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "fragments"),
+    [
+        ("budget: {flops: []}", 3, ["sweep.yaml:2: budget.flops: an axis without values"]),
+        ("budget: {flops: [1e21, -1]}", 3, ["sweep.yaml:2: budget.flops: must be > 0 (got -1)"]),
+        ("budget: {flops: 1e22}\nlimits: {max_usd: [1M, 2M]}", 2, ["max_usd without an accelerator"]),
+        ("budget: {flops: 1e22}\nlimits: {experts: [8, 16]}", 2, ["limits.experts: a sweep plans dense models"]),
+        ("budget: {days: 60, on: [8xh100-sxm, h100-sxm]}", 3, ["days of how many h100-sxm?"]),
+        (
+            "budget: {usd: {from: 1, to: 1e9, points: 100001}}",
+            2,
+            ["100,001 rows without a utilisation", "give budget.mfu, or take at most 100,000 rows"],
+        ),
+    ],
+)
+def test_what_cannot_be_swept_is_one_clear_line(call, sweep, text, code, fragments):
+    call("sweep", sweep(f"schema: scaleplan.sweep/1\n{text}\n")).failed(code, *fragments)
+
+
+def test_workers_must_be_a_whole_number_above_zero(call, sweep):
+    call("sweep", sweep(), "--workers", "0").failed(2, "workers must be at least 1 (got 0)")
+    call("sweep", sweep(), "--workers", "two").failed(2, "workers must be a whole number (got two)")
+
+
+def test_a_file_is_not_replaced_by_its_own_rows(call, sweep):
+    call("sweep", sweep(), "-o", "sweep.yaml").failed(2, "-o both name sweep.yaml")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_first_rows_come_long_before_the_last_and_ctrl_c_ends_it(live, sweep, workers):
+    million = "limits: {max_params: {from: 1e9, to: 1e12, points: 10000}}\n"
+    file = sweep(f"schema: scaleplan.sweep/1\nbudget: {{flops: {{from: 1e21, to: 1e26, points: 100000}}}}\n{million}")
+    program = live("sweep", file, "-f", "csv", "-q", "--workers", workers)
+    assert program.receive().startswith("budget_flops,limits_max_params,status")
+    assert len(program.receive().split(",")) == 9
+    program.interrupt()
+    result = program.finish()
+    assert (result.code, result.stderr) == (130, "scaleplan: interrupted\n")
