@@ -17,15 +17,17 @@ if TYPE_CHECKING:
     from scaleplan.api.catalogue import load_ability as load_ability
     from scaleplan.api.catalogue import load_accelerator as load_accelerator
     from scaleplan.api.catalogue import load_model as load_model
+    from scaleplan.api.comparisons import compare as compare
     from scaleplan.api.costs import cost as cost
     from scaleplan.api.fits import fit as fit
     from scaleplan.api.layouts import layout as layout
     from scaleplan.api.plans import allocate as allocate
-    from scaleplan.api.plans import compare as compare
     from scaleplan.api.plans import frontier as frontier
     from scaleplan.api.plans import hyper as hyper
     from scaleplan.api.plans import predict as predict
     from scaleplan.api.shapes import shape as shape
+    from scaleplan.api.sweeps import sweep as sweep
+    from scaleplan.api.tradeoffs import tradeoff as tradeoff
     from scaleplan.compute.costing import Costing as Costing
     from scaleplan.compute.transformer import Transformer as Transformer
     from scaleplan.errors import ConvergenceError as ConvergenceError
@@ -39,12 +41,14 @@ if TYPE_CHECKING:
     from scaleplan.planning.comparison import ComparedOption as ComparedOption
     from scaleplan.planning.comparison import Comparison as Comparison
     from scaleplan.planning.comparison import Option as Option
+    from scaleplan.planning.equal_loss import TradeoffRow as TradeoffRow
     from scaleplan.planning.frontier import Frontier as Frontier
     from scaleplan.planning.frontier import FrontierPoint as FrontierPoint
     from scaleplan.planning.hyper import Hyperparameters as Hyperparameters
     from scaleplan.planning.hyper import HyperRow as HyperRow
     from scaleplan.planning.plan import Plan as Plan
     from scaleplan.planning.prediction import Prediction as Prediction
+    from scaleplan.planning.tradeoff import Tradeoff as Tradeoff
     from scaleplan.specs.abilities import Ability as Ability
     from scaleplan.specs.accelerators import Accelerator as Accelerator
     from scaleplan.specs.law_fit import LawFit as LawFit
@@ -74,11 +78,13 @@ _WHERE = {
     "Plan": "scaleplan.planning.plan",
     "Prediction": "scaleplan.planning.prediction",
     "ScaleplanError": "scaleplan.errors",
+    "Tradeoff": "scaleplan.planning.tradeoff",
+    "TradeoffRow": "scaleplan.planning.equal_loss",
     "Transformer": "scaleplan.compute.transformer",
     "UsageError": "scaleplan.errors",
     "__version__": "scaleplan.version",
     "allocate": "scaleplan.api.plans",
-    "compare": "scaleplan.api.plans",
+    "compare": "scaleplan.api.comparisons",
     "cost": "scaleplan.api.costs",
     "fit": "scaleplan.api.fits",
     "frontier": "scaleplan.api.plans",
@@ -95,6 +101,8 @@ _WHERE = {
     "load_model": "scaleplan.api.catalogue",
     "predict": "scaleplan.api.plans",
     "shape": "scaleplan.api.shapes",
+    "sweep": "scaleplan.api.sweeps",
+    "tradeoff": "scaleplan.api.tradeoffs",
 }
 
 __all__ = [
@@ -119,6 +127,8 @@ __all__ = [
     "Plan",
     "Prediction",
     "ScaleplanError",
+    "Tradeoff",
+    "TradeoffRow",
     "Transformer",
     "UsageError",
     "__version__",
@@ -140,6 +150,8 @@ __all__ = [
     "load_model",
     "predict",
     "shape",
+    "sweep",
+    "tradeoff",
 ]
 
 

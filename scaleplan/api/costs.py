@@ -10,7 +10,7 @@ from scaleplan import units
 from scaleplan.api.resources import conditions_from
 from scaleplan.compute.bill import Assumption
 from scaleplan.compute.costing import Costing, Workload
-from scaleplan.errors import UsageError
+from scaleplan.errors import Notice, UsageError
 from scaleplan.specs.conditions import RESOURCES
 from scaleplan.specs.machines import Subject, costing_of, machine_of
 from scaleplan.specs.numbers import Number, scalar
@@ -141,7 +141,12 @@ def _of_plan(budget: str | None, flops: Number | None, law: Laws, conditions: di
     plan = allocate(budget, flops=flops, law=law or (None if budget else DEFAULT_LAW), **conditions)
     if plan.costing is None:
         raise _no_accelerator()
-    return plan.costing
+    if plan.serving is None:
+        return plan.costing
+    usd: Any = plan.serving.cost_usd
+    worth = "" if usd is None else f" (worth ${units.count(usd)} today)"
+    text = f"the bill is that of training; serving is paid beside it{worth}, and `scaleplan allocate` shows it."
+    return plan.costing._replace(warnings=(Notice("serving_beside", text), *plan.costing.warnings))
 
 
 def _subject(

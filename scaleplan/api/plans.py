@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from scaleplan.api.budgets import budget_file, common_flop, machine_for
 from scaleplan.compute.accounting import Accounting
@@ -26,18 +26,11 @@ from scaleplan.specs.numbers import Number, fraction, number, scalar, whole
 
 if TYPE_CHECKING:
     from scaleplan.api.limits import Asked
-    from scaleplan.planning.comparison import Comparison, Option
     from scaleplan.planning.frontier import Frontier
     from scaleplan.planning.hyper import Hyperparameters
     from scaleplan.planning.prediction import Prediction, RunPrediction
     from scaleplan.specs.budget import BudgetDocument
-    from scaleplan.specs.conditions import Conditions
     from scaleplan.specs.machines import Machine
-
-COMPARE_FLOP = 5.76e23
-"""Chinchilla's budget, which Hoffmann et al. 2022 call Gopher's (table 3); Gopher's own paper counts 6.31e23."""
-COMPARE_OPTIONS = ("gopher", "chinchilla")
-COMPARE_LAWS = (DEFAULT_LAW, "kaplan-2020")
 
 
 def allocate(
@@ -100,11 +93,58 @@ def allocate(
     spec: BudgetDocument | None = None
     if budget is not None:
         spec, budget = budget_file(budget, {"flops": flops, "loss": loss, "gpu_hours": gpu_hours, "usd": usd})
+    doubt = Doubt(robust, draws, seed)
+    return allocate_document(
+        spec, budget, numbers, words, law=law, level=level, hyper=hyper, limits=limits, serving=serving, doubt=doubt
+    )
+
+
+class Doubt(NamedTuple):
+    """What to do about laws that may be wrong: ``robust``, ``draws`` and ``seed`` of ``allocate``."""
+
+    robust: str | None = None
+    draws: int | str | None = None
+    seed: int | str = 0
+
+
+def allocate_document(
+    spec: BudgetDocument | None,
+    path: str | None,
+    numbers: Mapping[str, Any],
+    words: Mapping[str, Any],
+    *,
+    law: Laws = None,
+    level: float | str = 0.95,
+    hyper: bool = False,
+    limits: Mapping[str, Any] | None = None,
+    serving: Mapping[str, Any] | None = None,
+    doubt: Doubt | None = None,
+) -> Plan:
+    """The plan of a budget file that was read already, or of none, and of the words of a call; see ``allocate``.
+
+    Args:
+        spec: the file's content.
+        path: where it was read from.
+        numbers: ``flops``, ``loss``, ``params`` and ``tokens`` of the call.
+        words: its words about the machine.
+        law: as for ``allocate``, like all that follows.
+        level: coverage of the bands.
+        hyper: learning rate and batch.
+        limits: words by the keys of ``limits``.
+        serving: words by those of ``serving``.
+        doubt: bands by draws, a plan of least regret.
+
+    Raises:
+        UsageError, InputFileError, InfeasibleError: as for ``allocate``.
+    """
+    numbers = dict(numbers)
+    if spec is not None:
+        assert path is not None
         numbers |= {"flops": spec.budget.flops, "loss": spec.budget.loss}
         from scaleplan.specs.budget import laws_of
 
-        law = law or laws_of(budget, spec.law)
-    machine, numbers["flops"] = machine_for(words, spec, numbers["flops"], numbers["loss"])
+        law = law or laws_of(path, spec.law)
+    machine, numbers["flops"] = machine_for(words, spec, numbers.get("flops"), numbers.get("loss"))
     given = {key: number(key, value) for key, value in numbers.items() if value is not None}
     single = not any(is_array(value) for value in given.values())
     asked: Asked | None = None
@@ -123,7 +163,7 @@ def allocate(
         laws, narrowed = laws_at_precision(laws, machine.conditions.precision)
     problem = Problem(
         name=None if spec is None else spec.name,
-        file=budget,
+        file=path,
         # Until the machine's budget is turned into FLOPs below, any will do.
         train_flop=1.0 if resources else given.get("flops"),
         loss=given.get("loss"),
@@ -141,7 +181,7 @@ def allocate(
             asked = (asked or NOTHING)._replace(resources=True)
         plan = plan_within(laws, problem, asked or NOTHING, machine, leave_out=law is None or is_all(law))
         plan = with_notice(plan, narrowed)
-        plan = _in_doubt(plan, machine, robust, draws, seed, single=single)
+        plan = _in_doubt(plan, machine, doubt, single=single)
         return _with_hyper(plan, single=single) if hyper else plan
     if machine is not None and resources:
         from scaleplan.api.resources import flop_of
@@ -152,20 +192,13 @@ def allocate(
         from scaleplan.api.resources import with_costing
 
         plan = with_notice(with_costing(plan, machine, resources=resources), narrowed)
-    plan = _in_doubt(plan, machine, robust, draws, seed, single=single)
+    plan = _in_doubt(plan, machine, doubt, single=single)
     return _with_hyper(plan, single=single) if hyper else plan
 
 
-def _in_doubt(
-    plan: Plan,
-    machine: Machine | None,
-    robust: str | None,
-    draws: int | str | None,
-    seed: int | str,
-    *,
-    single: bool,
-) -> Plan:
+def _in_doubt(plan: Plan, machine: Machine | None, doubt: Doubt | None, *, single: bool) -> Plan:
     """The plan with bands by draws, and the plan of least regret before it, where they are asked for."""
+    robust, draws, seed = doubt or Doubt()
     if robust is None and draws is None:
         return plan
     if not single:
@@ -219,83 +252,6 @@ def allocate_stream(
                     raise InfeasibleError(f"<stdin>:{line + i}: {error.message}") from None
             raise
         line += cast("Any", block).size
-
-
-def compare(
-    *options: str | Option,
-    file: str | None = None,
-    flops: Number | None = None,
-    as_trained: bool = False,
-    law: Laws = None,
-    level: float | str = 0.95,
-    draws: int | str | None = None,
-    seed: int | str = 0,
-) -> Comparison:
-    """Options side by side at equal FLOPs, each law with its own optimum.
-
-    Args:
-        options: catalogue models (``"gopher"``), model files (``"./mine.yaml"``), words (``"name=ours,params=30B"``)
-            or ``Option``s; Gopher and Chinchilla when neither these nor a file are given.
-        file: an options file, or a budget file with a ``compare`` list.
-        flops: the budget; 5.76e23, the budget of Gopher and Chinchilla, when left out.
-        as_trained: keep each option's published tokens instead of setting them by the budget.
-        law: laws with a loss surface; the default law and Kaplan's when left out.
-        level: coverage of the bands.
-        draws: how many draws of each law say how likely an option is the best; none when left out.
-        seed: of the draws.
-
-    Raises:
-        UsageError: an unknown model or law, an option without what the comparison needs.
-        InputFileError: the file cannot be used.
-    """
-    from scaleplan.planning.comparison import compare as compare_options
-
-    chosen = [_option(option) for option in options]
-    conditions: Conditions | None = None
-    laws_of_file = False
-    name: str | None = None
-    if file is not None:
-        from scaleplan.specs.budget import laws_of, read_comparison
-
-        spec, listed = read_comparison(file)
-        chosen = [*listed, *chosen]
-        if spec.budget is not None and flops is None:
-            if spec.budget.loss is not None:
-                raise UsageError(f"{file} gives a loss as its budget; a comparison needs FLOPs: add --flops")
-            flops, conditions = spec.budget.flops, spec.conditions
-        laws_of_file = not law
-        name = spec.name
-        law = law or laws_of(file, spec.law)
-    if not chosen:
-        chosen = [_option(name) for name in COMPARE_OPTIONS]
-    laws = resolve_laws(law, COMPARE_LAWS)
-    able = [each for each in laws if each.surface is not None and "compare" not in each.refuses]
-    notices: tuple[Notice, ...] = ()
-    if able and len(able) < len(laws) and (laws_of_file or is_all(law)):
-        # A budget file's laws also serve its allocation; those that only allocate have nothing to compare with.
-        lossless = [each.id for each in laws if each.surface is None]
-        refusing = [each.id for each in laws if each.surface is not None and each not in able]
-        parts = [f"having no loss to compare by: {', '.join(lossless)}"] if lossless else []
-        parts += [f"refused for comparison (ask for one to see why): {', '.join(refusing)}"] if refusing else []
-        notices = (Notice("cannot_answer", f"left out, {'; '.join(parts)}."),)
-        laws = able
-    train_flop: float | None = None
-    if flops is not None or conditions is not None:
-        train_flop, noticed = common_flop(laws[0], flops, conditions)
-        notices += noticed
-    if train_flop is None and not as_trained:
-        train_flop = COMPARE_FLOP
-    comparison = compare_options(
-        laws,
-        chosen,
-        train_flop=train_flop,
-        as_trained=as_trained,
-        level=fraction(level),
-        accounting=Accounting(flop=laws[0].counts_flop),
-        draws=None if draws is None else whole("draws", draws),
-        seed=whole("seed", seed),
-    )
-    return with_notice(replace(comparison, name=name, file=file), notices)
 
 
 def predict(
@@ -407,14 +363,3 @@ def _one_law(law: Laws) -> Law:
     if len(laws) > 1:
         raise UsageError(f"one law at a time predicts a loss (got {', '.join(each.id for each in laws)})")
     return laws[0]
-
-
-def _option(option: str | Option) -> Option:
-    from scaleplan.planning.comparison import Option
-    from scaleplan.specs.options import option_from_word
-
-    if isinstance(option, Option):
-        return option
-    if isinstance(option, str):  # pyright: ignore[reportUnnecessaryIsInstance] # a slip worth a clear word
-        return option_from_word(option)
-    raise UsageError(f"an option is a name, a word such as name=ours,params=30B, or an Option (got {option!r})")

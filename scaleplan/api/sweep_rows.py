@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -43,6 +44,9 @@ ONE_BY_ONE_ROWS = 32
 """Our choice for rows that are planned one by one: some seconds of work."""
 _KNOWN = 65_536
 """Our choice: so many settings, each looked up once, take some hundred megabytes."""
+
+_COMBINATIONS = 256
+"""Our choice: tried in a tenth of a second."""
 
 Reach = dict[str, list[tuple[float, float]]]
 """By law, (parameters, tokens) of the plans that reach farthest."""
@@ -136,8 +140,8 @@ class RowMaker:
         document = self.spec.document(chosen)
         law, budget = self.spec.law(document), document.budget
         asked = asked_of(None, None, document, {}) or NOTHING
-        if asked.limits.experts is not None:
-            raise UsageError("limits.experts: a sweep plans dense models; `scaleplan allocate` plans mixtures")
+        if asked.limits.batch is not None and document.conditions.batch is None:
+            raise UsageError("limits.batch: critical bounds a batch that is given: add budget.batch")
         resources = budget.flops is None and budget.loss is None
         problem = Problem(
             train_flop=1.0 if resources else budget.flops,  # any, where the machine's own budget takes its place
@@ -155,17 +159,30 @@ class RowMaker:
         Raises:
             UsageError: as for ``setting``.
         """
-        tries = [(axis, i) for axis in self._groups for i in range(axis.size)] or [(None, 0)]
-        for axis, i in tries:
-            chosen = {each.path: each.raw_at(i if each is axis else 0) for each in self._groups}
+        first = {each: np.zeros(1, dtype=np.int64) for each in self._numbers}
+        for places in self._tries():
+            chosen = {axis.path: axis.raw_at(places.get(axis, 0)) for axis in self._groups}
             if self.one_by_one:
-                chosen |= {each.path: each.raw_at(0) for each in self._numbers}
+                chosen |= {axis.path: axis.raw_at(0) for axis in self._numbers}
             try:
                 found = self.setting(chosen)
+                problem = found.problem if self.one_by_one else self._numbered(found.problem, first)
+                if problem.experts is not None:
+                    solve_block(found.law, problem, 1)
+                task_of(found.law, problem).law.require_surface("a sweep")
             except InfeasibleError:
                 continue
-            first = {each: np.zeros(1, dtype=np.int64) for each in self._numbers}
-            task_of(found.law, found.problem if self.one_by_one else self._numbered(found.problem, first))
+            except UsageError as error:
+                said = ", ".join(f"{axis.name} {axis.raw_at(i)}" for axis, i in places.items())
+                raise UsageError(f"{said}: {error.message}" if said else error.message) from None
+
+    def _tries(self) -> Iterator[dict[Axis, int]]:
+        """Places of the axes that make groups: every combination, of many every value beside the first of the rest."""
+        if math.prod(axis.size for axis in self._groups) <= _COMBINATIONS:
+            for places in product(*(range(axis.size) for axis in self._groups)):
+                yield dict(zip(self._groups, places, strict=True))
+        else:
+            yield from ({axis: i} for axis in self._groups for i in range(axis.size))
 
     def _machine(self, document: BudgetDocument) -> Machine | None:
         return machine_for({}, document, document.budget.flops, document.budget.loss)[0]

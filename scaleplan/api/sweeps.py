@@ -17,6 +17,7 @@ from scaleplan.executors import iter_chunks
 from scaleplan.planning.notices import conversion, extrapolation, held, joined
 from scaleplan.planning.optimum import Point
 from scaleplan.planning.sweep import (
+    EXPERT_COLUMNS,
     INFEASIBLE,
     MACHINE_COLUMNS,
     PLAN_COLUMNS,
@@ -106,10 +107,11 @@ def _columns(spec: SweepSpec, maker: RowMaker) -> tuple[str, ...]:
     limits = maker.first.limits
     unique = None if limits is None else limits.unique_tokens
     plan = [name for name in PLAN_COLUMNS if name != "epochs" or unique is not None]
+    experts = EXPERT_COLUMNS if limits is not None and limits.experts is not None else ()
     machine = MACHINE_COLUMNS if maker.has_machine else ()
     serving = maker.first.serving
     served = () if serving is None else (*SERVING_COLUMNS, *(SERVER_COLUMNS if serving.on is not None else ()))
-    return (*names, *plan, *machine, *served)
+    return (*names, *plan, *experts, *machine, *served)
 
 
 def _laws(spec: SweepSpec) -> tuple[Law, ...]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from scaleplan.api.budgets import common_flop
-from scaleplan.api.plans import COMPARE_FLOP
+from scaleplan.api.comparisons import COMPARE_FLOP
 from scaleplan.compute.accounting import Accounting
 from scaleplan.errors import UsageError
 from scaleplan.planning.comparison import Option

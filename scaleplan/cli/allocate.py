@@ -36,6 +36,7 @@ from scaleplan.cli.options import (
     PromptOption,
     QuietOption,
     RobustOption,
+    SeedOption,
     ServeDaysOption,
     ServeMfuOption,
     ServeOnOption,
@@ -92,6 +93,7 @@ def allocate(
     level: LevelOption = "0.95",
     robust: RobustOption = None,
     draws: DrawsOption = None,
+    seed: SeedOption = "0",
     hyper: Annotated[bool, typer.Option("--hyper", help="Add learning rate and batch by the default rule.")] = False,
     form: FormatOption = "table",
     get: GetOption = None,
@@ -168,6 +170,7 @@ def allocate(
             serving=serving or None,
             robust=robust,
             draws=draws,
+            seed=seed,
             **where,
         )
         result = allocation_table(plan)

@@ -4,7 +4,15 @@ from typing import Annotated
 
 import typer
 
-from scaleplan.cli.options import FormatOption, GetOption, LawsOption, LevelOption, OutputOption, QuietOption
+from scaleplan.cli.options import (
+    FormatOption,
+    GetOption,
+    LawsOption,
+    LevelOption,
+    OutputOption,
+    QuietOption,
+    SeedOption,
+)
 
 
 def compare(
@@ -24,7 +32,7 @@ def compare(
     draws: Annotated[
         str | None, typer.Option(metavar="N", help="Draws of each law: how likely an option is the best.")
     ] = None,
-    seed: Annotated[str, typer.Option(metavar="S", help="Seed of the draws.")] = "0",
+    seed: SeedOption = "0",
     law: LawsOption = None,
     level: LevelOption = "0.95",
     form: FormatOption = "table",
@@ -33,7 +41,7 @@ def compare(
     quiet: QuietOption = False,
 ) -> None:
     """Compare models at equal FLOPs, each law's optimum beside them."""
-    from scaleplan.api import plans
+    from scaleplan.api import comparisons
     from scaleplan.errors import UsageError
     from scaleplan.specs.options import is_options_file
     from scaleplan.views.comparisons import comparison_table
@@ -43,7 +51,7 @@ def compare(
     files = [word for word in words if is_options_file(word)]
     if len(files) > 1:
         raise UsageError(f"one options file at a time (got {' and '.join(files)})")
-    comparison = plans.compare(
+    comparison = comparisons.compare(
         *(word for word in words if word not in files),
         file=files[0] if files else None,
         flops=flops,

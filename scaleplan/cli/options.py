@@ -118,6 +118,7 @@ RobustOption = Annotated[
     Literal["mean", "worst"] | None,
     typer.Option("--robust", help="The plan of least expected or least worst regret over the laws."),
 ]
+SeedOption = Annotated[str, typer.Option("--seed", metavar="S", help="Seed of the draws.")]
 DrawsOption = Annotated[
     str | None, typer.Option("--draws", metavar="N", help="Plan under so many draws of each law, for bands.")
 ]

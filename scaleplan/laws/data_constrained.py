@@ -144,7 +144,6 @@ class RepeatedSurface(NamedTuple):
 
     def _tokens_in_excess(self, params: Real, loss: Real, excess: Any) -> Real:
         """D below the unique tokens where N' grows with D too: by bisection, from D' of N itself up to U."""
-
         # A little above the unique tokens, so that what is not in excess has its root inside too.
         top = log(self.unique_tokens + 0.0 * loss + 0.0 * params) + _ABOVE
         safe = where(excess, loss, self.loss(params, exp(top)))

@@ -37,6 +37,10 @@ class Option:
     params_nonembedding: float | None = None
     tokens: float | None = None
     from_catalogue: bool = False
+    planned: bool = False
+    """Whether it is the run of a plan, which is compared as it is."""
+    unique_tokens: float | None = None
+    """How many of its tokens are different, where they repeat."""
     params_status: str | None = None
     tokens_status: str | None = None
     """How sure the catalogue is of them: ``published``, ``derived``, ``unverified``, ``estimate`` or ``rumour``."""
@@ -157,8 +161,11 @@ def compare(
     for law in laws:
         law.require_allowed("compare")
         surface = law.require_surface("a comparison")
-        own = [point_at(law, accounting, size, tokens, "") for size, tokens in sizes]
-        points = [(option.name, "option", run, option) for option, run in zip(options, own, strict=True)]
+        own = [_run(law, accounting, option, *sized) for option, sized in zip(options, sizes, strict=True)]
+        points = [
+            (option.name, "plan" if option.planned else "option", run, option)
+            for option, run in zip(options, own, strict=True)
+        ]
         if law.allocation is not None:
             plan = rule_optimum(law, law.allocation, accounting, optimum_flop)
             point = point_at(law, accounting, plan.size, plan.tokens, "")
@@ -216,7 +223,7 @@ def _require_distinct(options: Sequence[Option]) -> None:
 def _sized(
     option: Option, train_flop: float | None, as_trained: bool, accounting: Accounting
 ) -> tuple[ModelSize, float]:
-    if as_trained:
+    if as_trained or option.planned:
         if option.params is None or option.tokens is None:
             lacks = "parameters" if option.params is None else "tokens"
             raise UsageError(
@@ -232,6 +239,15 @@ def _sized(
     size = _size(option, option.params, accounting)
     tokens = float(accounting.tokens(size, train_flop))
     return _whole(option, train_flop, size, tokens)
+
+
+def _run(law: Law, accounting: Accounting, option: Option, size: ModelSize, tokens: float) -> Point:
+    """An option as a run; where its tokens repeat and the law knows repeats, with the loss of those."""
+    point = point_at(law, accounting, size, tokens, "")
+    if option.unique_tokens is None or law.repeated is None or tokens <= option.unique_tokens:
+        return point
+    surface = law.repeated.at(option.unique_tokens)
+    return point._replace(loss=surface.loss(size.counted(law.counts_params), tokens))
 
 
 def _whole(option: Option, train_flop: float, size: ModelSize, tokens: float) -> tuple[ModelSize, float]:

@@ -28,7 +28,9 @@ def mode_notices(
     replaced = [
         f"{option.name} {units.count(option.tokens)} by {units.count(tokens)}"
         for option, (_, tokens) in zip(options, sizes, strict=True)
-        if option.tokens is not None and not option.from_catalogue and abs(tokens / option.tokens - 1) > 1e-9
+        if option.tokens is not None
+        and not (option.from_catalogue or option.planned)
+        and abs(tokens / option.tokens - 1) > 1e-9
     ]
     if not replaced:
         return []

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
 from scaleplan.laws.law import Law
 from scaleplan.ops import Real
 from scaleplan.planning.constrained import task_of
-from scaleplan.planning.constraints import Ceiling, Constraint
+from scaleplan.planning.constraints import Ceiling, Constraint, Range
 from scaleplan.planning.limits import HOURS_PER_DAY, Effort, Limits
 from scaleplan.planning.optimum import finite_or_none
 from scaleplan.planning.problem import Problem
@@ -37,6 +37,7 @@ _BINDS = 1e-6
 """As in ``why``: closer than this, relative, a bound is reached; where two meet the search leaves ln N open to 1e-6."""
 
 PLAN_COLUMNS = ("status", "train_flop", "params", "tokens", "tokens_per_param", "epochs", "loss", "binding")
+EXPERT_COLUMNS = ("experts", "params_active")
 MACHINE_COLUMNS = ("gpu_hours", "days", "cost_usd", "energy_mwh")
 SERVING_COLUMNS = ("serving_flop", "lifetime_flop")
 SERVER_COLUMNS = ("serving_gpu_hours", "serving_usd", "serving_mwh", "lifetime_usd")
@@ -56,24 +57,68 @@ def solve_block(law: Law, problem: Problem, count: int) -> dict[str, Column]:
         UsageError: the law has no surface, or a limit needs what was not given.
     """
     with np.errstate(all="ignore"):  # of rows that nothing meets arbitrary numbers are computed, and left out below
-        task = task_of(law, problem)
-        solution = Solution(*(np.broadcast_to(each, (count,)) for each in solve(task)))
+        found = _solved(task_of(law, problem), problem, count)
+        solution = found.solution
         unvalued = _unvalued(law, problem, solution)
         ok = solution.feasible & ~unvalued
-        size, tokens = solution.size(task), np.where(ok, solution.tokens, np.nan)
-        size = size._replace(total=np.where(ok, size.total, np.nan))
+
+        def known(values: Real) -> NDArray[np.float64]:
+            return np.where(ok, values, np.nan)
+
+        active, tokens = known(found.size.total), known(solution.tokens)
         columns: dict[str, Column] = {
             "status": _named(np.where(ok, 0, np.where(unvalued, 1, 2)), (OK, UNVALUED, INFEASIBLE)),
-            "train_flop": np.where(ok, problem.accounting.train_flop(size, tokens), np.nan),
-            "params": size.total,
+            "train_flop": known(problem.accounting.train_flop(found.size, solution.tokens)),
+            "params": known(found.params),
             "tokens": tokens,
-            "tokens_per_param": tokens / size.total,
-            "loss": np.where(ok, solution.loss, np.nan),
-            "binding": _binding(task, solution, ok),
+            "tokens_per_param": tokens / active,
+            "loss": known(solution.loss),
+            "binding": found.binding(ok),
         }
-        if task.unique_tokens is not None:
-            columns["epochs"] = tokens / task.unique_tokens
-        return columns | _taken(problem, size, tokens, columns["train_flop"])
+        if found.experts is not None:
+            columns |= {"experts": known(found.experts), "params_active": active}
+        limits = problem.limits
+        if limits is not None and limits.unique_tokens is not None:
+            columns["epochs"] = tokens / limits.unique_tokens
+        return columns | _taken(problem, columns, active)
+
+
+class _Solved(NamedTuple):
+    """The best runs: all parameters, those that a token passes by every count, and which rows each task is of."""
+
+    solution: Solution
+    size: ModelSize
+    params: Real
+    tasks: Sequence[tuple[Task, NDArray[np.bool_]]]
+    experts: NDArray[np.float64] | None = None
+
+    def binding(self, ok: NDArray[np.bool_]) -> list[str | None]:
+        """The names of the limits that bind each row, joined by a plus; none of a row without a plan."""
+        names = np.full(ok.shape, None, dtype=object)
+        for task, rows in self.tasks:
+            names[rows] = np.array(_binding(task, self.solution, ok), dtype=object)[rows]
+        return names.tolist()
+
+
+def _solved(task: Task, problem: Problem, count: int) -> _Solved:
+    def rows(solution: Solution) -> Solution:
+        return Solution(*(np.broadcast_to(each, (count,)) for each in solution))
+
+    if problem.experts is None:
+        solution = rows(solve(task))
+        size = solution.size(task)
+        return _Solved(solution, size, size.total, [(task, np.ones(count, dtype=bool))])
+    from scaleplan.planning.experts import solve_experts
+
+    memory_of = problem.memory_of
+
+    def held(number: int) -> tuple[Constraint, ...]:
+        return () if memory_of is None else (Range("memory", "params", None, memory_of(number)),)
+
+    mixture = solve_experts(task, cast("Any", problem.experts), held)
+    solution, experts = rows(mixture.solution), np.broadcast_to(np.asarray(mixture.experts, dtype=float), (count,))
+    tasks = [(each, experts == number) for number, each in mixture.tasks.items()]
+    return _Solved(solution, solution.size(task), mixture.params_total, tasks, experts)
 
 
 def _unvalued(law: Law, problem: Problem, solution: Solution) -> NDArray[np.bool_]:
@@ -86,18 +131,19 @@ def _unvalued(law: Law, problem: Problem, solution: Solution) -> NDArray[np.bool
     return solution.feasible & more & (solution.tokens >= limits.unique_tokens * (1 - _BINDS))
 
 
-def _taken(problem: Problem, size: ModelSize, tokens: Real, train_flop: Real) -> dict[str, Column]:
-    """What training takes of the machine, and serving beside it."""
-    params, effort, service = size.total, problem.effort, problem.service
+def _taken(problem: Problem, plan: Mapping[str, Column], active: Real) -> dict[str, Column]:
+    """What training takes of the machine, and serving beside it; ``active`` are the parameters that a token passes."""
+    params, tokens, effort, service = plan["params"], plan["tokens"], problem.effort, problem.service
     columns: dict[str, Real | None] = {}
     if effort is not None:
-        hours = effort.hours_per_flop * 6 * params * tokens + effort.fixed_hours
+        hours = effort.hours_per_flop * 6 * active * tokens + effort.fixed_hours
         columns["gpu_hours"] = hours
         columns["days"] = None if effort.accelerators is None else hours / (HOURS_PER_DAY * effort.accelerators)
         columns["cost_usd"], columns["energy_mwh"] = _times(hours, effort.price), _times(hours, effort.mwh_per_hour)
     if service is not None:
+        service = service._replace(active_share=service.active_share * (active / params))
         columns["serving_flop"] = flop = service.flop(params)
-        columns["lifetime_flop"] = train_flop + flop
+        columns["lifetime_flop"] = plan["train_flop"] + flop
         server, paid = service.server, columns.get("cost_usd")
         if server is not None:
             columns["serving_gpu_hours"] = service.hours(params)
@@ -113,7 +159,6 @@ def _times(hours: Real, each: Real | None) -> Real | None:
 
 
 def _binding(task: Task, solution: Solution, ok: NDArray[np.bool_]) -> list[str | None]:
-    """The names of the constraints that bind each row, joined by a plus; none of a row without a plan."""
     reached: dict[str, NDArray[np.bool_]] = {}
     for constraint in task.constraints:
         here = reached.get(constraint.name, np.zeros(ok.shape, dtype=bool))
@@ -147,10 +192,11 @@ def _named(codes: NDArray[Any], names: Sequence[str | None]) -> list[str | None]
 
 
 def alike(problem: Problem) -> Hashable:
-    """What problems must have in common to be solved at once: which numbers there are, and how serving is done."""
+    """What problems must have in common to be solved at once: which numbers there are, serving, and experts."""
     limits = problem.limits or Limits()
     given = tuple(value is None for value in (*limits, *(problem.effort or ())))
-    return given, problem.effort is None, problem.service, problem.loss is None, problem.accounting
+    mixture = problem.experts, problem.memory_of
+    return given, problem.effort is None, problem.service, problem.loss is None, problem.accounting, mixture
 
 
 def stacked(problems: Sequence[Problem], rows: NDArray[np.intp]) -> Problem:

@@ -58,6 +58,11 @@ class Axis(NamedTuple):
         return (self.heading, self.key) if self.key else (self.heading,)
 
     @property
+    def name(self) -> str:
+        """What messages call it."""
+        return ".".join(map(str, self.path))
+
+    @property
     def column(self) -> str:
         """Its column in the rows."""
         return "_".join(str(part) for part in self.path)

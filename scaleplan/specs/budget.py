@@ -125,7 +125,9 @@ def read_comparison(path: str) -> tuple[BudgetDocument | OptionsDocument, list[O
         raise InputFileError(f"{parts[0].where(('schema',))}: schema: {_not_compared(schema)}")
     document = single(parts)
     spec, options = read_parsed(document)
-    if not options:
+    # A budget file that is bounded has a plan of its own to compare.
+    bounded = isinstance(spec, BudgetDocument) and (spec.limits is not None or spec.serving is not None)
+    if not options and not bounded:
         raise InputFileError(f"{document.name}: compare: missing; list the options to compare under it")
     return spec, options
 

@@ -9,6 +9,7 @@ from scaleplan.views.constraints import constraints_grid, constraints_rows
 from scaleplan.views.table import Grid, count, flop, ratio
 
 if TYPE_CHECKING:
+    from scaleplan.compute.bill import Span
     from scaleplan.compute.serving import Served
     from scaleplan.planning.plan import Plan
 
@@ -61,7 +62,9 @@ def limits_inputs(plan: Plan) -> dict[str, Any]:
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+    """With a price as its low end, middle and high end."""
+    price: Span | None = values["price"]
+    return values | {"price": None if price is None else [price.low, price.value, price.high]}
 
 
 def _serving_row(plan: Plan, served: Served) -> dict[str, Any]:

@@ -61,13 +61,12 @@ def _axis_inputs(axis: Axis) -> dict[str, Any]:
 
 
 def _grids(sweep: Sweep, rows: Sequence[Row]) -> list[Grid]:
-    """The rows as a grid, each column written by what it is; an axis goes by its key where no other has the same."""
+    """The rows as a grid, each column written by what it is; an axis goes by its key where nothing else has it."""
     axes = {axis.column: axis for axis in sweep.spec.axes}
-    keys = [axis.path[-1] for axis in sweep.spec.axes]
-    headers = [
-        str(axes[name].path[-1]) if name in axes and keys.count(axes[name].path[-1]) == 1 else _SHORT.get(name, name)
-        for name in sweep.columns
-    ]
+    keys = [str(axis.path[-1]) for axis in sweep.spec.axes]
+    taken = [*keys, *(name for name in sweep.columns if name not in axes)]
+    short = {name: key for name, key in zip(axes, keys, strict=True) if taken.count(key) == 1} | _SHORT
+    headers = [short.get(name, name) for name in sweep.columns]
     texts = {*TEXTS, *(name for name, axis in axes.items() if isinstance(axis.first, str))}
     writers = [_text if name in texts else _writer(name) for name in sweep.columns]
     return [
