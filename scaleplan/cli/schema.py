@@ -8,7 +8,7 @@ from scaleplan.cli.options import OutputOption
 
 
 def schema(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="law, budget, options, model, accelerator or ability.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="law, budget, options, sweep, model, accelerator ...")],
     output: OutputOption = None,
 ) -> None:
     """Print the JSON Schema of a kind of file, for editors."""

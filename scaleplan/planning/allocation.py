@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from scaleplan import units
 from scaleplan.conventions import ParamCount
@@ -14,7 +14,7 @@ from scaleplan.laws.law import Law
 from scaleplan.laws.uncertainty import Uncertainty
 from scaleplan.ops import Real, all_true, any_true, exp, first_where, is_array
 from scaleplan.planning.bands import Ends, loss_ends, plan_ends
-from scaleplan.planning.notices import law_notices
+from scaleplan.planning.notices import law_notices, many_epochs
 from scaleplan.planning.optimum import (
     Point,
     optimum,
@@ -25,6 +25,9 @@ from scaleplan.planning.optimum import (
 )
 from scaleplan.planning.plan import Plan
 from scaleplan.planning.problem import Problem
+
+if TYPE_CHECKING:
+    from scaleplan.planning.constrained import Constrained
 
 
 def allocate(law: Law, problem: Problem) -> Plan:
@@ -79,12 +82,22 @@ def _under_limits(law: Law, problem: Problem) -> Plan:
         plan = replace(plan, params=found.params, params_active=plan.params, experts=found.experts)
     plan = _with_serving(plan)
     if is_array(plan.params + plan.tokens):
-        return plan
+        return replace(plan, bindings=_bindings(found))
     if law.surface is not None and not found.point.on_trend and found.experts is None and found.by_compute_alone:
         plan = _forgiving(plan, found.task.surface)
     effort = problem.effort
     price = None if effort is None or effort.price is None else float(effort.price * effort.hours_per_flop)
     return replace(plan, why=why_of(found, price))
+
+
+def _bindings(found: Constrained) -> list[str | None]:
+    """The limits that bind each of many runs."""
+    import numpy as np
+
+    from scaleplan.planning.sweep import binding_of
+
+    shape = np.shape(found.point.size.total + found.point.tokens)
+    return binding_of(found.task, found.solution, np.ones(shape, dtype=bool))
 
 
 def plan_of_run(law: Law, problem: Problem, params: float, tokens: float, method: str) -> Plan:
@@ -106,7 +119,8 @@ def _with_serving(plan: Plan) -> Plan:
     limits, service = plan.problem.limits, plan.problem.service
     unique = None if limits is None else limits.unique_tokens
     if unique is not None:
-        plan = replace(plan, epochs=plan.tokens / unique)
+        epochs = plan.tokens / unique
+        plan = replace(plan, epochs=epochs, warnings=(*plan.warnings, *many_epochs(plan.law, epochs)))
     if service is None:
         return plan
     from scaleplan.compute.serving import served

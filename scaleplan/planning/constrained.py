@@ -16,7 +16,7 @@ from scaleplan.errors import InfeasibleError, UsageError
 from scaleplan.laws.law import Law
 from scaleplan.laws.student import two_sided_quantile
 from scaleplan.laws.uncertainty import Uncertainty
-from scaleplan.ops import Real, all_true, any_true, exp, first_where, greater, is_array, log, lower
+from scaleplan.ops import Real, all_true, any_true, exp, first_where, greater, is_array, log, lower, where
 from scaleplan.planning.bands import Ends, loss_ends, loss_half_width, plan_ends
 from scaleplan.planning.constraints import Ceiling, Constraint, Range
 from scaleplan.planning.limits import Limits, constraints_of
@@ -33,6 +33,7 @@ _CLEAR = 1 - 1e-6
 """Our choice: clear of a bound; what the search leaves open is below."""
 _EMBEDDINGS = 9.0
 """Our choice: ln of how many times all parameters are those outside the embeddings, at most, one way or the other."""
+_ALL = 1e-12
 _MOVES = 1e-7
 """Our choice: a quantity that moves by less, relative, is pinned down; what the search leaves open is below."""
 METHOD = "least loss under its limits"
@@ -133,7 +134,7 @@ def solve_problem(law: Law, problem: Problem) -> Constrained:
         return _closed(task, problem, flop)
     task, solution, experts = _solved(task, problem)
     size = solution.size(task)
-    train_flop = problem.accounting.train_flop(size, solution.tokens)
+    train_flop = _as_given(problem.accounting.train_flop(size, solution.tokens), problem.train_flop)
     method = METHOD if problem.loss is None else METHOD_FOR_LOSS.format(_EXPENSES[task.spending.name])
     point = Point(size, solution.tokens, train_flop, solution.loss, method)
     ends = loss_ends(task.law, point, problem.level)
@@ -143,6 +144,13 @@ def solve_problem(law: Law, problem: Problem) -> Constrained:
         if ends.get(end) is not None:
             ends[end] = _all_params(cast("Real", ends[end]), experts)
     return Constrained(task, solution, point, ends, experts)
+
+
+def _as_given(train_flop: Real, budget: Real | None) -> Real:
+    """FLOPs of a run, where they are all of a budget the budget itself rather than a product rounded."""
+    if budget is None:
+        return train_flop
+    return where(abs(train_flop - budget) <= _ALL * budget, budget, train_flop)
 
 
 def _solved(task: Task, problem: Problem) -> tuple[Task, Solution, Real | None]:
@@ -298,7 +306,7 @@ def _require_valued(law: Law, problem: Problem, solution: Solution) -> None:
     if limits is None or limits.unique_tokens is None or law.repeated is not None:
         return
     more = True if limits.max_epochs is None else limits.max_epochs > 1
-    stopped = (solution.tokens >= limits.unique_tokens * (1 - 1e-9)) & more
+    stopped = (solution.tokens >= limits.unique_tokens * _CLEAR) & more
     if any_true(stopped):
         from scaleplan import units
 

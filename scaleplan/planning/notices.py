@@ -70,6 +70,19 @@ def held(law: Law) -> list[Notice]:
     return [Notice("held", f"{law.id}: a law of more than parameters and tokens, used at {values}.")]
 
 
+def many_epochs(law: Law, epochs: Real) -> tuple[Notice, ...]:
+    """A notice where tokens repeat so often that more of it is worth little, and the law cannot say that it harms."""
+    decay = getattr(law.repeated, "R_D_star", None)
+    _, most = extremes(epochs)
+    if decay is None or most <= 1 + decay:
+        return ()
+    text = (
+        f"{law.id}: {most:.3g} epochs; from about {1 + decay:.3g} on repeats are worth little, and no number of them "
+        "harms under this form, while runs show that it can."
+    )
+    return (Notice("many_epochs", text),)
+
+
 def loss_form(law: Law, point: Point) -> list[Notice]:
     """A notice where the loss is that of the law's trend, and its surface would say something else."""
     if not point.on_trend or law.surface is None:

@@ -37,7 +37,7 @@ class Plan:
     stands behind that; ``epochs`` how often its unique tokens are seen; ``params_active`` and ``experts`` are of
     mixtures, whose ``params`` are all of them; ``forgiveness`` is what another size costs in compute; ``regret`` what
     this plan and others cost if another law is true, where a robust plan was asked for; ``spread`` the percentiles
-    behind bands by draws.
+    behind bands by draws; ``bindings`` the names of the limits that bind, joined by a plus, for each of many budgets.
     """
 
     law: Law
@@ -71,6 +71,7 @@ class Plan:
     forgiveness: Forgiveness | None = None
     regret: RegretTable | None = None
     spread: Spread | None = None
+    bindings: list[str | None] | None = None
     warnings: tuple[Notice, ...] = ()
     cross_check: tuple[Plan, ...] = ()
 

@@ -96,7 +96,7 @@ class _Solved(NamedTuple):
         """The names of the limits that bind each row, joined by a plus; none of a row without a plan."""
         names = np.full(ok.shape, None, dtype=object)
         for task, rows in self.tasks:
-            names[rows] = np.array(_binding(task, self.solution, ok), dtype=object)[rows]
+            names[rows] = np.array(binding_of(task, self.solution, ok), dtype=object)[rows]
         return names.tolist()
 
 
@@ -158,7 +158,8 @@ def _times(hours: Real, each: Real | None) -> Real | None:
     return None if each is None else hours * each
 
 
-def _binding(task: Task, solution: Solution, ok: NDArray[np.bool_]) -> list[str | None]:
+def binding_of(task: Task, solution: Solution, ok: NDArray[np.bool_]) -> list[str | None]:
+    """The names of the limits that bind each of many runs, joined by a plus; ``None`` where ``ok`` is false."""
     reached: dict[str, NDArray[np.bool_]] = {}
     for constraint in task.constraints:
         here = reached.get(constraint.name, np.zeros(ok.shape, dtype=bool))

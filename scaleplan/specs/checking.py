@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Holds: TypeAlias = tuple[tuple[str, str], ...]
 
+_SWEEP = "scaleplan.sweep/1"
 _CATALOGUE = {
     "scaleplan.model/1": "models",
     "scaleplan.accelerator/1": "accelerators",
@@ -53,9 +54,11 @@ def check_file(path: str) -> FileCheck:
         raise InputFileError(f"{parts[1].where(())}: a second YAML document; only a law or a model file has one")
     if isinstance(schema, str) and schema in _CATALOGUE:
         return FileCheck(path=path, schema=schema, holds=_entry(document, _CATALOGUE[schema]))
+    if schema == _SWEEP:
+        return FileCheck(path=path, schema=schema, holds=_sweep(document))
     if schema not in (BUDGET_SCHEMA, OPTIONS_SCHEMA):
         got = "missing" if schema is None else f"got {schema!r}"
-        *others, last = (BUDGET_SCHEMA, OPTIONS_SCHEMA, "scaleplan.law/1", *_CATALOGUE)
+        *others, last = (BUDGET_SCHEMA, OPTIONS_SCHEMA, _SWEEP, "scaleplan.law/1", *_CATALOGUE)
         known = f"{', '.join(others)} or {last}"
         raise InputFileError(f"{document.where(('schema',))}: schema: must be {known} ({got})")
     return FileCheck(path=path, schema=schema, holds=_budget(document))
@@ -78,6 +81,14 @@ def _law(document: Document) -> Holds:
     if record.checks:
         lines.append(("checks", f"{len(record.checks)} published values as recorded"))
     return tuple(lines)
+
+
+def _sweep(document: Document) -> Holds:
+    from scaleplan.specs.sweep import sweep_of
+
+    spec = sweep_of(document)
+    axes = ((axis.name, f"{axis.size:,} values") for axis in spec.axes)
+    return (("name", spec.name or "-"), ("rows", f"{spec.rows:,}"), *axes)
 
 
 def _budget(document: Document) -> Holds:

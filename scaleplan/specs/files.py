@@ -56,7 +56,7 @@ def _made_of(kind: str) -> str:
     """Where to find what a kind of file is made of."""
     if kind == "budget":
         return "`scaleplan init` writes a starter budget"
-    which = ", KIND being law, budget, options, model, accelerator or ability" if kind == "KIND" else ""
+    which = ", KIND being law, budget, options, sweep, model, accelerator or ability" if kind == "KIND" else ""
     return f"`scaleplan schema {kind}` prints what such a file is made of{which}"
 
 

@@ -54,6 +54,7 @@ MODELS: Mapping[str, Callable[[], type[Strict]]] = {
     "law": _law,
     "budget": _budget,
     "options": _options,
+    "sweep": _budget,
     "model": _model,
     "accelerator": _accelerator,
     "ability": _ability,
@@ -85,6 +86,10 @@ def json_schema(kind: str) -> dict[str, Any]:
     body = _standard(MODELS[kind]().model_json_schema(by_alias=True))
     if kind == "law":
         body = _in_documents(body)
+    if kind == "sweep":
+        from scaleplan.specs.sweep_json_schema import in_sweeps
+
+        body = in_sweeps(body)
     title = f"scaleplan {kind} file"
     return {"$schema": DIALECT, "$id": f"urn:scaleplan:schema:{kind}:1", **body, "title": title}
 

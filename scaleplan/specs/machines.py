@@ -62,7 +62,6 @@ class Machine(NamedTuple):
         given = self.conditions
         return given.days if self.accelerators is None or given.usd is not None or given.gpu_hours is not None else None
 
-
     def ends_by_time(self, *, resources: bool) -> bool:
         """Whether a deadline bounds what so many accelerators can do, rather than deciding how many there are.
 

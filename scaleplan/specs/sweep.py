@@ -86,11 +86,20 @@ def read_sweep(path: str) -> SweepSpec:
     Raises:
         InputFileError: every problem of the file, with its line.
     """
-    document = parse(read_document(path, "sweep"), shown(path))
+    return sweep_of(parse(read_document(path, "sweep"), shown(path)))
+
+
+def sweep_of(document: Document) -> SweepSpec:
+    """A parsed sweep file, the laws and machines it names looked up.
+
+    Raises:
+        InputFileError: every problem of the file, with its line.
+    """
     require_schema(document, SWEEP_SCHEMA)
-    if not isinstance(document.data, dict):
+    data: Any = document.data
+    if not isinstance(data, dict):
         raise InputFileError(f"{document.where(())}: must be a mapping of keys to values")
-    document = document._replace(data=_with_laws(cast("dict[str, Any]", document.data)))
+    document = Document(document.name, _with_laws(cast("dict[str, Any]", data)), document.lines)
     paths = list(_axis_paths(document.data))
     _refuse([*_unknown(document), *(text for path in paths for text in _shape_problems(document, path))])
     template = _template(document, paths)

@@ -99,7 +99,7 @@ def _serving_grid(plan: Plan, served: Served) -> Grid:
         ("serving FLOP", flop(row["serving_flop"])),
         ("with training", flop(row["lifetime_flop"])),
     ]
-    lines: tuple[tuple[str, Any, Callable[[Any], str]], ...] = (
+    lines: list[tuple[str, Any, Callable[[Any], str]]] = [
         ("accelerator-hours", served.gpu_hours, count),
         ("USD, present value", served.cost_usd, count),
         ("USD a day", served.usd_per_day, count),
@@ -108,7 +108,7 @@ def _serving_grid(plan: Plan, served: Served) -> Grid:
         ("accelerators busy", served.accelerators, count),
         ("a replica", served.replica, count),
         ("USD with training", row["lifetime_usd"], count),
-    )
+    ]
     rows += [(label, write(value)) for label, value, write in lines if value is not None]
     server = service.server
     where = "" if server is None else f" on {server.accelerator} in {server.precision}"

@@ -40,12 +40,14 @@ def allocation_stream(plans: Iterator[Plan]) -> Stream:
     if any(law.counts_params is ParamCount.NONEMBEDDING for law in laws):
         after = keys.index("params_high") + 1
         keys = (*keys[:after], "params_nonembedding", *keys[after:])
+    if first.problem.constrained:
+        keys = (*keys, *(("epochs",) if first.epochs is not None else ()), "binding")
 
     def blocks() -> Iterator[Mapping[str, Any]]:
         plan: Plan | None = first
         while plan is not None:
             notices.add(plan.warnings, plan.train_flop)
-            yield _interleaved(plan, keys) if several else {key: getattr(plan, key) for key in keys}
+            yield _interleaved(plan, keys) if several else {key: _column(plan, key) for key in keys}
             plan = next(plans, None)
 
     columns = ("law", *keys) if several else keys
@@ -61,6 +63,10 @@ def allocation_stream(plans: Iterator[Plan]) -> Stream:
     )
 
 
+def _column(plan: Plan, key: str) -> Any:
+    return plan.bindings if key == "binding" else getattr(plan, key)
+
+
 def _interleaved(plan: Plan, keys: Sequence[str]) -> dict[str, Any]:
     """The rows of several laws, budget by budget, each budget's in the order of the laws."""
     import numpy as np
@@ -69,7 +75,10 @@ def _interleaved(plan: Plan, keys: Sequence[str]) -> dict[str, Any]:
     height = np.size(plan.train_flop)
     block: dict[str, Any] = {"law": [each.law.id for each in plans] * height}
     for key in keys:
-        values = [getattr(each, key) for each in plans]
+        values = [_column(each, key) for each in plans]
+        if key == "binding":
+            block[key] = [name for row in zip(*values, strict=True) for name in row]
+            continue
         columns = [np.broadcast_to(np.nan if value is None else value, height) for value in values]
         block[key] = np.stack(columns, axis=1).ravel()
     return block
@@ -102,11 +111,11 @@ def prediction_stream(predictions: Iterator[RunPrediction], runs: str) -> Stream
 
 def _plain_grids(columns: Sequence[str], rows: Sequence[Row]) -> list[Grid]:
     """Stream rows as a grid, each column written by what it is."""
-    write: dict[str, Callable[[Any], str]] = {"law": str, "run": str}
+    write: dict[str, Callable[[Any], str]] = {"law": str, "run": str, "binding": str}
     for key in columns:
         if key.startswith("loss"):
             write[key] = loss
-        elif key.startswith("tokens_per_param"):
+        elif key.startswith("tokens_per_param") or key == "epochs":
             write[key] = ratio
         elif key.startswith("train_flop"):
             write[key] = flop
@@ -117,7 +126,7 @@ def _plain_grids(columns: Sequence[str], rows: Sequence[Row]) -> list[Grid]:
             title=None,
             headers=[_header(key, short) for key in shown],
             rows=[[write.get(key, count)(row[key]) for key in shown] for row in rows],
-            numeric=[key not in ("law", "run") for key in shown],
+            numeric=[key not in write or write[key] is not str for key in shown],
         )
     ]
 

@@ -38,8 +38,6 @@ def allocate(
     budget: Place = None,
     flops: Text = None,
     loss: Text = None,
-    params: Text = None,
-    tokens: Text = None,
     on: Text = None,
     days: Text = None,
     gpu_hours: Text = None,
@@ -51,8 +49,31 @@ def allocate(
     network: Text = None,
     batch: Text = None,
     calibrate: Text = None,
+    params: Text = None,
+    tokens: Text = None,
+    tokens_per_param: Text = None,
+    min_params: Text = None,
+    max_params: Text = None,
+    unique_tokens: Text = None,
+    max_epochs: Text = None,
+    max_usd: Text = None,
+    max_mwh: Text = None,
+    memory: Text = None,
+    critical_batch: Flag = False,
+    experts: Text = None,
+    serve: Text = None,
+    serve_on: Text = None,
+    serve_precision: Text = None,
+    serve_mfu: Text = None,
+    serve_days: Text = None,
+    prompt: Text = None,
+    answer: Text = None,
+    discount: Text = None,
     law: Words = None,
     level: Fraction = 0.95,
+    robust: Text = None,
+    draws: Text = None,
+    seed: Text = None,
     hyper: Flag = False,
     form: Form = "table",
     get: Text = None,
@@ -65,9 +86,11 @@ def allocate(
 
 @app.command()
 def compare(
-    places: Places = None,
+    options: Places = None,
     flops: Text = None,
     as_trained: Flag = False,
+    draws: Text = None,
+    seed: Text = None,
     law: Words = None,
     level: Fraction = 0.95,
     form: Form = "table",
@@ -237,6 +260,43 @@ def fit(
     band: Text = None,
     workers: Text = None,
     executor: Text = None,
+    scheduler: Text = None,
+    form: Form = "table",
+    get: Text = None,
+    output: Text = None,
+    quiet: Flag = False,
+) -> None:
+    """Print a fixed line."""
+    print(LINE)
+
+
+@app.command()
+def tradeoff(
+    plans: Places = None,
+    flops: Text = None,
+    loss: Text = None,
+    serve: Text = None,
+    serve_on: Text = None,
+    serve_precision: Text = None,
+    serve_mfu: Text = None,
+    serve_days: Text = None,
+    prompt: Text = None,
+    answer: Text = None,
+    discount: Text = None,
+    law: Words = None,
+    form: Form = "table",
+    get: Text = None,
+    output: Text = None,
+    quiet: Flag = False,
+) -> None:
+    """Print a fixed line."""
+    print(LINE)
+
+
+@app.command()
+def sweep(
+    file: Place = None,
+    workers: Text = None,
     scheduler: Text = None,
     form: Form = "table",
     get: Text = None,

@@ -222,13 +222,18 @@ def test_init_where_nothing_can_be_written_is_one_clear_line(call, path):
 def test_every_example_checks_and_plans(call, name):
     path = str(CONFIGS / name)
     assert "sound" in call("check", path).succeeded().stdout
-    use = {"laws": ("allocate", "--flops", "1e21", "--law"), "options": ("compare",), "budgets": ("allocate",)}
+    use = {
+        "laws": ("allocate", "--flops", "1e21", "--law"),
+        "options": ("compare",),
+        "budgets": ("allocate",),
+        "sweeps": ("sweep",),
+    }
     envelope = call(*use[name.partition("/")[0]], path, "-f", "json", "-q").succeeded().envelope
     assert envelope["rows"]
 
 
 def test_there_are_examples_of_every_kind():
-    assert {name.partition("/")[0] for name in EXAMPLES} >= {"budgets", "laws", "options"}
+    assert {name.partition("/")[0] for name in EXAMPLES} >= {"budgets", "laws", "options", "sweeps"}
 
 
 def test_check_says_what_it_read_in_every_format(run, call, tmp_path):

@@ -152,9 +152,9 @@ def test_the_public_names_are_these():
     assert dir(scaleplan) == [
         "Ability", "Accelerator", "CatalogueModel", "ComparedOption", "Comparison", "ConvergenceError", "Costing",
         "Frontier", "FrontierPoint", "HyperRow", "Hyperparameters", "InfeasibleError", "InputFileError", "Law",
-        "LawFit", "LawRecord", "Notice", "Option", "Plan", "Prediction", "ScaleplanError", "Transformer", "UsageError",
-        "__version__", "allocate", "compare", "cost", "fit", "frontier", "hyper", "law_record", "layout",
-        "list_abilities", "list_accelerators", "list_laws", "list_models", "load_ability", "load_accelerator",
-        "load_law", "load_model", "predict", "shape",
+        "LawFit", "LawRecord", "Notice", "Option", "Plan", "Prediction", "ScaleplanError", "Tradeoff", "TradeoffRow",
+        "Transformer", "UsageError", "__version__", "allocate", "compare", "cost", "fit", "frontier", "hyper",
+        "law_record", "layout", "list_abilities", "list_accelerators", "list_laws", "list_models", "load_ability",
+        "load_accelerator", "load_law", "load_model", "predict", "shape", "sweep", "tradeoff",
     ]  # fmt: skip
     assert all(getattr(scaleplan, name) is not None for name in scaleplan.__all__)
