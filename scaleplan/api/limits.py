@@ -233,11 +233,32 @@ def _at_speed(problem: Problem, machine: Machine, law: Law) -> Problem:
     if problem.experts == "free":
         return _at_best_experts(problem, machine, law)
 
-    def excess(ln_mfu: float) -> float:
-        run = run_of(law, replace(problem, effort=effort_of(machine, math.exp(ln_mfu))))
-        return ln_mfu - math.log(_costing(problem, run, machine, checked=False).mfu)
+    def at(ln_mfu: float) -> Problem:
+        return replace(problem, effort=effort_of(machine, math.exp(ln_mfu)))
 
-    return replace(problem, effort=effort_of(machine, math.exp(last_within(excess, math.log(_USUAL_MFU)))))
+    def ln_reached(run: Run) -> float:
+        return math.log(_costing(problem, run, machine, checked=False).mfu)
+
+    def excess(ln_mfu: float) -> float:
+        return ln_mfu - ln_reached(run_of(law, at(ln_mfu)))
+
+    try:
+        return at(last_within(excess, math.log(_USUAL_MFU)))
+    except InfeasibleError:
+        # Only at the speed of the run that limits of time and money would leave can they be said to clash.
+        speed = ln_reached(run_of(law, _unhurried(at(0.0))))
+    try:
+        return at(last_within(excess, speed))
+    except InfeasibleError:
+        return at(speed)  # which has no plan either, and says why
+
+
+def _unhurried(problem: Problem) -> Problem:
+    """The problem without limits of the machine's time, hours, money or energy, where it has a budget without them."""
+    limits = problem.limits
+    if limits is None or (problem.train_flop is None and problem.loss is None):
+        return problem
+    return replace(problem, limits=limits._replace(deadline_days=None, max_usd=None, max_mwh=None))
 
 
 def _at_best_experts(problem: Problem, machine: Machine, law: Law) -> Problem:

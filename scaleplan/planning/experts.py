@@ -20,7 +20,7 @@ from typing import Any, Literal, NamedTuple
 from scaleplan.compute.expert_counts import ExpertCounts
 from scaleplan.compute.serving import Service
 from scaleplan.conventions import ParamCount
-from scaleplan.errors import Notice, UsageError
+from scaleplan.errors import InfeasibleError, Notice, UsageError
 from scaleplan.ops import Real, extremes, is_array, where
 from scaleplan.planning.constraints import Ceiling, Constraint, OfParams, Range
 from scaleplan.planning.solver import Solution, Task, solve
@@ -74,15 +74,33 @@ def solve_experts(task: Task, experts: float | Literal["free"], by_experts: ByEx
     """
     numbers = TRIED if experts == FREE else (_whole(experts),)
     more = by_experts or _nothing_more
-    tasks = {
-        number: at_experts(task._replace(constraints=(*task.constraints, *more(number))), number) for number in numbers
-    }
+    tasks = _tasks(task, numbers, more)
     found = [(number, solve(each)) for number, each in tasks.items()]
     best, solution = _best(task, tasks, found)
     total: Real = math.nan
-    for number in numbers:
+    for number in tasks:
         total = where(best == number, ExpertCounts(number).total(_counted(tasks[number], solution)), total)
     return Mixture(best, solution, total, tasks)
+
+
+def _tasks(task: Task, numbers: Sequence[int], more: ByExperts) -> dict[int, Task]:
+    """The task at each number of experts at which further constraints can be met at all.
+
+    Raises:
+        InfeasibleError: at none of them, with the reason at the fewest.
+    """
+    tasks: dict[int, Task] = {}
+    reason: InfeasibleError | None = None
+    for number in numbers:
+        try:
+            constraints = (*task.constraints, *more(number))
+        except InfeasibleError as error:
+            reason = reason or error
+            continue
+        tasks[number] = at_experts(task._replace(constraints=constraints), number)
+    if not tasks and reason is not None:
+        raise reason
+    return tasks
 
 
 def at_experts(task: Task, experts: int) -> Task:

@@ -174,15 +174,14 @@ def _forgiving(plan: Plan) -> str | None:
     at = plan.forgiveness
     if at is None:
         return None
-    above, below = (_extra(value) for value in (at.above, at.below))
-    text = f"the same loss with 30 % more parameters takes {above} compute, with 30 % fewer {below}"
+    text = f"at equal loss 30 % more parameters: {_extra(at.above)} compute, 30 % fewer: {_extra(at.below)}"
     if plan.params_low is not None or plan.params_high is not None:
-        text += f"; at the ends of their band {_extra(at.at_low)} and {_extra(at.at_high)}"
+        text += f"; at the ends of their band: {_extra(at.at_low)} and {_extra(at.at_high)}"
     return f"{text}."
 
 
 def _extra(value: Any) -> str:
-    return "no finite" if value is None else f"{100 * float(value):.3g} % more"
+    return "out of reach" if value is None else f"+{100 * float(value):.3g} %"
 
 
 def _costing_inputs(costing: Costing) -> dict[str, Any]:
