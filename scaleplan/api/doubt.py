@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from scaleplan.errors import UsageError
 from scaleplan.planning.allocation import plan_of_run
+from scaleplan.planning.beside import with_beside
 from scaleplan.planning.constrained import task_of
 from scaleplan.planning.constraints import Ceiling
 from scaleplan.planning.moved import moves
@@ -55,7 +56,7 @@ def _drawn(plan: Plan, draws: int, seed: int) -> Plan:
     spread = bands_by_draws(task_of(plan.law, problem), draws, seed=seed, level=problem.level, ceilings=ceilings)
     ends = spread.ends()
     named = {f"{name}_{end}": ends.get(f"{name}_{end}") for name in _ENDS for end in ("low", "high")}
-    return replace(plan, spread=spread, **cast("dict[str, Any]", named))
+    return with_beside(replace(plan, **cast("dict[str, Any]", named)), spread=spread)
 
 
 def with_regret(
@@ -79,7 +80,8 @@ def with_regret(
     law = table.worlds[0]
     best = plan_of_run(law, problem, table.best.params, table.best.tokens, _METHODS[how])
     notices = tuple(each for each in table.warnings if each not in plan.warnings)
-    best = replace(best, regret=table, cross_check=(replace(plan, cross_check=()), *plan.cross_check))
+    best = with_beside(best, regret=table)
+    best = replace(best, cross_check=(replace(plan, cross_check=()), *plan.cross_check))
     if machine is not None:
         from scaleplan.api.limits import with_bill
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from scaleplan.compute.accounting import Accounting
 from scaleplan.errors import InfeasibleError, Notice, UsageError
+from scaleplan.planning.beside import with_beside
 from scaleplan.planning.constrained import UnvaluedRepeatsError
 from scaleplan.planning.cross_check import cross_checked
 from scaleplan.planning.limits import Limits
@@ -126,7 +127,7 @@ def plan_within(
         if not leave_out or laws[0].id != DEFAULT_LAW:
             raise
         return _by_law_of_repeats(problem, asked, machine)
-    plan = with_notice(replace(plan, serving_assumptions=asked.assumptions), _notices(bounded, plan))
+    plan = with_notice(with_beside(plan, serving_assumptions=asked.assumptions), _notices(bounded, plan))
     return plan if machine is None else with_bill(plan, machine, asked)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from scaleplan.api.budgets import budget_file, common_flop, machine_for
 from scaleplan.compute.accounting import Accounting
@@ -93,18 +93,10 @@ def allocate(
     spec: BudgetDocument | None = None
     if budget is not None:
         spec, budget = budget_file(budget, {"flops": flops, "loss": loss, "gpu_hours": gpu_hours, "usd": usd})
-    doubt = Doubt(robust, draws, seed)
+    doubt = (robust, draws, seed)
     return allocate_document(
         spec, budget, numbers, words, law=law, level=level, hyper=hyper, limits=limits, serving=serving, doubt=doubt
     )
-
-
-class Doubt(NamedTuple):
-    """What to do about laws that may be wrong: ``robust``, ``draws`` and ``seed`` of ``allocate``."""
-
-    robust: str | None = None
-    draws: int | str | None = None
-    seed: int | str = 0
 
 
 def allocate_document(
@@ -118,7 +110,7 @@ def allocate_document(
     hyper: bool = False,
     limits: Mapping[str, Any] | None = None,
     serving: Mapping[str, Any] | None = None,
-    doubt: Doubt | None = None,
+    doubt: tuple[str | None, int | str | None, int | str] = (None, None, 0),
 ) -> Plan:
     """The plan of a budget file that was read already, or of none, and of the words of a call; see ``allocate``.
 
@@ -132,7 +124,7 @@ def allocate_document(
         hyper: learning rate and batch.
         limits: words by the keys of ``limits``.
         serving: words by those of ``serving``.
-        doubt: bands by draws, a plan of least regret.
+        doubt: ``robust``, ``draws`` and ``seed``.
 
     Raises:
         UsageError, InputFileError, InfeasibleError: as for ``allocate``.
@@ -196,9 +188,11 @@ def allocate_document(
     return _with_hyper(plan, single=single) if hyper else plan
 
 
-def _in_doubt(plan: Plan, machine: Machine | None, doubt: Doubt | None, *, single: bool) -> Plan:
+def _in_doubt(
+    plan: Plan, machine: Machine | None, doubt: tuple[str | None, int | str | None, int | str], *, single: bool
+) -> Plan:
     """The plan with bands by draws, and the plan of least regret before it, where they are asked for."""
-    robust, draws, seed = doubt or Doubt()
+    robust, draws, seed = doubt
     if robust is None and draws is None:
         return plan
     if not single:

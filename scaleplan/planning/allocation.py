@@ -73,21 +73,22 @@ def _forgiving(plan: Plan, surface: LossSurface | None = None) -> Plan:
 
 def _under_limits(law: Law, problem: Problem) -> Plan:
     """The plan of a problem with more than its budget, what holds it back beside it."""
+    from scaleplan.planning.beside import with_beside
     from scaleplan.planning.constrained import solve_problem, why_of
 
     found = solve_problem(law, problem)
     _require_whole(law, found.point)
     plan = _plan(found.task.law, problem, found.point, found.ends)
     if found.experts is not None:
-        plan = replace(plan, params=found.params, params_active=plan.params, experts=found.experts)
+        plan = with_beside(replace(plan, params=found.params), params_active=plan.params, experts=found.experts)
     plan = _with_serving(plan)
     if is_array(plan.params + plan.tokens):
-        return replace(plan, bindings=_bindings(found))
+        return with_beside(plan, bindings=_bindings(found))
     if law.surface is not None and not found.point.on_trend and found.experts is None and found.by_compute_alone:
         plan = _forgiving(plan, found.task.surface)
     effort = problem.effort
     price = None if effort is None or effort.price is None else float(effort.price * effort.hours_per_flop)
-    return replace(plan, why=why_of(found, price))
+    return with_beside(plan, why=why_of(found, price))
 
 
 def _bindings(found: Constrained) -> list[str | None]:
@@ -116,17 +117,20 @@ def plan_of_run(law: Law, problem: Problem, params: float, tokens: float, method
 
 def _with_serving(plan: Plan) -> Plan:
     """The plan with its epochs and what serving it takes."""
+    from scaleplan.planning.beside import with_beside
+
     limits, service = plan.problem.limits, plan.problem.service
     unique = None if limits is None else limits.unique_tokens
     if unique is not None:
         epochs = plan.tokens / unique
-        plan = replace(plan, epochs=epochs, warnings=(*plan.warnings, *many_epochs(plan.law, epochs)))
+        plan = replace(plan, warnings=(*plan.warnings, *many_epochs(plan.law, epochs)))
+        plan = with_beside(plan, epochs=epochs)
     if service is None:
         return plan
     from scaleplan.compute.serving import served
 
     share = 1.0 if plan.params_active is None else plan.params_active / plan.params
-    return replace(plan, serving=served(service._replace(active_share=share), plan.params))
+    return with_beside(plan, serving=served(service._replace(active_share=share), plan.params))
 
 
 def _plan(law: Law, problem: Problem, point: Point, ends: Ends) -> Plan:

@@ -25,7 +25,7 @@ _ROUNDING = 1e-12
 """Our choice: what sums of logarithms leave, as in the solver."""
 _NO_END = Range("", "tokens", most=1e40)
 """So that a few constraints alone leave an end to the tokens; our choice, beyond any run."""
-_ROUNDING = 1e-14
+_SAME = 1e-14
 """What a division leaves; more of a difference is meant."""
 
 
@@ -167,10 +167,9 @@ def _outwards(value: float, *, up: bool) -> float:
     unit = 10.0 ** (math.floor(math.log10(value)) - 3)
     steps = value / unit
     # A value that has no more digits stays itself.
-    whole = (
-        round(steps) if abs(steps - round(steps)) < _ROUNDING * steps else math.ceil(steps) if up else math.floor(steps)
-    )
-    return whole * unit
+    if abs(steps - round(steps)) < _SAME * steps:
+        return round(steps) * unit
+    return (math.ceil(steps) if up else math.floor(steps)) * unit
 
 
 def _listed(words: list[str]) -> str:

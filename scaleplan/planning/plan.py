@@ -11,9 +11,9 @@ from scaleplan.ops import Real
 from scaleplan.planning.problem import Problem
 
 if TYPE_CHECKING:
-    from scaleplan.compute.bill import Assumption
     from scaleplan.compute.costing import Costing
     from scaleplan.compute.serving import Served
+    from scaleplan.planning.beside import Beside
     from scaleplan.planning.draw_bands import Spread
     from scaleplan.planning.forgiveness import Forgiveness
     from scaleplan.planning.hyper import HyperRow
@@ -33,11 +33,8 @@ class Plan:
     that is not known), ``costing`` the bill where a machine was named, ``hyper`` learning rate and batch by the default
     rule, where they were asked for.
 
-    ``why`` is what holds a plan under limits back; ``serving`` what serving it takes and ``serving_assumptions`` what
-    stands behind that; ``epochs`` how often its unique tokens are seen; ``params_active`` and ``experts`` are of
-    mixtures, whose ``params`` are all of them; ``forgiveness`` is what another size costs in compute; ``regret`` what
-    this plan and others cost if another law is true, where a robust plan was asked for; ``spread`` the percentiles
-    behind bands by draws; ``bindings`` the names of the limits that bind, joined by a plus, for each of many budgets.
+    ``forgiveness`` is what another size costs in compute; ``beside`` what else was asked: what holds a plan back, what
+    serving it takes, epochs, experts (``params`` are all parameters of a mixture), regret.
     """
 
     law: Law
@@ -62,22 +59,54 @@ class Plan:
     flop_over_runs: Real | None = None
     hyper: HyperRow | None = None
     costing: Costing | None = None
-    why: Why | None = None
-    serving: Served | None = None
-    serving_assumptions: tuple[Assumption, ...] = ()
-    epochs: Real | None = None
-    params_active: Real | None = None
-    experts: Real | None = None
     forgiveness: Forgiveness | None = None
-    regret: RegretTable | None = None
-    spread: Spread | None = None
-    bindings: list[str | None] | None = None
+    beside: Beside | None = None
     warnings: tuple[Notice, ...] = ()
     cross_check: tuple[Plan, ...] = ()
 
     @property
+    def why(self) -> Why | None:
+        """What holds a plan under limits back; this and what follows are of ``beside``, ``None`` without it."""
+        return None if self.beside is None else self.beside.why
+
+    @property
+    def bindings(self) -> list[str | None] | None:
+        """The names of the limits that bind, joined by a plus, for each of many budgets."""
+        return None if self.beside is None else self.beside.bindings
+
+    @property
+    def serving(self) -> Served | None:
+        """What serving it takes."""
+        return None if self.beside is None else self.beside.serving
+
+    @property
+    def epochs(self) -> Real | None:
+        """How often its unique tokens are seen."""
+        return None if self.beside is None else self.beside.epochs
+
+    @property
+    def params_active(self) -> Real | None:
+        """Of a mixture of experts, the parameters that a token passes."""
+        return None if self.beside is None else self.beside.params_active
+
+    @property
+    def experts(self) -> Real | None:
+        """Of a mixture, their number."""
+        return None if self.beside is None else self.beside.experts
+
+    @property
+    def regret(self) -> RegretTable | None:
+        """What this plan and others cost if another law is true."""
+        return None if self.beside is None else self.beside.regret
+
+    @property
+    def spread(self) -> Spread | None:
+        """The percentiles behind bands by draws."""
+        return None if self.beside is None else self.beside.spread
+
+    @property
     def binding(self) -> tuple[str, ...]:
-        """The constraints that bind, by their keys; none where the budget alone does."""
+        """The limits that bind, by their keys; none where there are no limits."""
         return () if self.why is None else self.why.binding
 
     @property

@@ -53,10 +53,13 @@ def limits_inputs(plan: Plan) -> dict[str, Any]:
         inputs["experts"] = problem.experts
     if problem.service is not None:
         server = problem.service.server
+        assumptions = () if plan.beside is None else plan.beside.serving_assumptions
         inputs["serving"] = {
             **problem.service.demand._asdict(),
             **({} if server is None else {"server": _plain(server._asdict())}),
-            "assumptions": [each._asdict() for each in plan.serving_assumptions],
+            "assumptions": [
+                each._asdict() for each in (() if plan.beside is None else plan.beside.serving_assumptions)
+            ],
         }
     return inputs
 
