@@ -22,6 +22,8 @@ _MOST_STEPS = 60
 _SECANT_STEPS = 12
 _CLOSE = 1e-13
 """Our choice: rounding of sums of some ten logarithms."""
+_STEEP = 4.0
+"""Our choice: twice the steepest slope that is believed."""
 _JUMP = 1e-9
 """Our choice: how near to a jump to come, relative in what the logarithm is of."""
 
@@ -80,23 +82,29 @@ def increasing_root(function: Callable[[Real], Real], low: Real, high: Real) -> 
     return (low + high) / 2
 
 
-def last_within(function: Callable[[float], float], start: float) -> float:
+def last_within(
+    function: Callable[[float], float], start: float, *, jump: float = _JUMP, close: float = _CLOSE
+) -> float:
     """The x near ``start`` up to which a function that rises about as fast as x stays at or below zero.
 
-    Secant steps between bounds; where the function jumps across zero, the x just below the jump.
+    Secant steps between bounds; where the function jumps across zero, the x just below the jump, by at most ``jump``.
+    ``close`` is how near to zero is near enough.
 
     Raises:
         ConvergenceError: it stays on one side of zero, or does not settle.
     """
     low, high = -math.inf, math.inf
+    below = above = 0.0
     x, value = start, function(start)
     slope = 1.0
     for step in range(_MOST_STEPS):
-        if value <= 0:
-            low = max(low, x)
-        else:
-            high = min(high, x)
-        if abs(value) <= _CLOSE or high - low <= _JUMP:
+        if value <= 0 and x > low:
+            low, below = x, value
+        elif value > 0 and x < high:
+            high, above = x, value
+        # A function that does not jump hardly rises between bounds so near.
+        jumps = high - low <= jump and above - below > _STEEP * (high - low)
+        if abs(value) <= close or high - low <= _JUMP or jumps:
             break
         # The first secant steps close in on a root; where there is a jump instead, halving does.
         following = x - value / slope
@@ -107,7 +115,7 @@ def last_within(function: Callable[[float], float], start: float) -> float:
         x, value = following, following_value
     else:
         raise ConvergenceError("the search for the budget did not settle")
-    if abs(value) <= _CLOSE:
+    if abs(value) <= close:
         return x
     if not math.isfinite(low):
         raise ConvergenceError("the search for the budget has no solution near its start")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from scaleplan.errors import UsageError
+from scaleplan.conventions import ParamCount
+from scaleplan.errors import Notice, UsageError
 from scaleplan.planning.allocation import plan_of_run
 from scaleplan.planning.beside import with_beside
 from scaleplan.planning.constrained import task_of
@@ -17,6 +19,8 @@ from scaleplan.planning.regret import regret
 if TYPE_CHECKING:
     from scaleplan.laws.law import Law
     from scaleplan.planning.plan import Plan
+    from scaleplan.planning.problem import Problem
+    from scaleplan.planning.solver import Task
     from scaleplan.specs.machines import Machine
 
 _ENDS = ("train_flop", "params", "tokens", "tokens_per_param", "loss")
@@ -30,9 +34,10 @@ def with_draws(plan: Plan, draws: int, seed: int) -> Plan:
         UsageError: the law that plans has none.
     """
     if not _drawable(plan):
+        instead = "".join(f"{each.message} " for each in plan.warnings if each.code == "law_of_repeats")
         raise UsageError(
-            f"{plan.law.id} has no covariance of a loss surface to draw from: besiroglu-2024 has, and so have laws "
-            "fitted with `scaleplan fit`"
+            f"{instead}{plan.law.id} has no covariance of a loss surface to draw from: besiroglu-2024 has, and so have "
+            "laws fitted with `scaleplan fit`"
         )
     others = tuple(_drawn(each, draws, seed) if _drawable(each) else each for each in plan.cross_check)
     return replace(_drawn(plan, draws, seed), cross_check=others)
@@ -66,6 +71,8 @@ def with_regret(
     how: Literal["mean", "worst"],
     draws: int | None,
     seed: int,
+    *,
+    resources: bool = False,
 ) -> Plan:
     """The plan of least regret in front, the laws' own plans as its cross-check, and the table behind it.
 
@@ -76,10 +83,15 @@ def with_regret(
     problem = plan.problem
     if problem.experts is not None:
         raise UsageError("one law alone plans mixtures, and regret is between laws: leave experts or robust out")
-    table = regret(laws, lambda law: task_of(law, problem), how=how, draws=draws, seed=seed)
-    law = table.worlds[0]
-    best = plan_of_run(law, problem, table.best.params, table.best.tokens, _METHODS[how])
+    table = regret(laws, partial(_task, problem), how=how, draws=draws, seed=seed)
+    law, params, tokens = table.worlds[0], table.best.params, table.best.tokens
+    if machine is not None and table.best.law is not plan.law:
+        problem, tokens = _paid(law, problem, machine, params, tokens, resources=resources)
+    best = plan_of_run(law, problem, params, tokens, _METHODS[how])
     notices = tuple(each for each in table.warnings if each not in plan.warnings)
+    if len(table.worlds) == 1 and draws is None:
+        text = f"{law.id} is the only law that may be true here: its own plan has no regret; name others, or --draws."
+        notices = (Notice("one_law", text), *notices)
     best = with_beside(best, regret=table)
     best = replace(best, cross_check=(replace(plan, cross_check=()), *plan.cross_check))
     if machine is not None:
@@ -87,3 +99,32 @@ def with_regret(
 
         best = with_bill(best, machine)
     return replace(best, warnings=(*plan.warnings, *notices))
+
+
+def _task(problem: Problem, law: Law) -> Task:
+    return task_of(law, problem)
+
+
+def _paid(
+    law: Law, problem: Problem, machine: Machine, params: float, tokens: float, *, resources: bool
+) -> tuple[Problem, float]:
+    """The problem at the speed of a model of so many parameters, and the tokens that its limits pay for then.
+
+    Regret is told at the speed of the first law's plan; the run that is taken has its own.
+    """
+    sized = replace(problem, params=params)
+    if problem.constrained:
+        from scaleplan.api.limits import at_speed
+        from scaleplan.planning.constrained import run_of
+
+        if problem.loss is not None:
+            return problem, tokens
+        found = at_speed(sized, machine, law)
+        return replace(found, params=problem.params), run_of(law, found).tokens
+    if not resources:
+        return problem, tokens
+    from scaleplan.api.resources import flop_of
+
+    accounting = problem.accounting
+    flop = flop_of(law, sized, machine)
+    return replace(problem, train_flop=flop), float(accounting.tokens(accounting.size(params, ParamCount.TOTAL), flop))

@@ -38,9 +38,15 @@ if TYPE_CHECKING:
 
 REPEATS_LAW = "muennighoff-2023"
 """The preset that says what repeated tokens are worth."""
+EXPERTS_LAW = "ludziejewski-2025"
+"""The preset that plans mixtures of experts."""
 _USUAL_MFU = 0.4
 """Our choice: where the search for a utilisation starts."""
 _OF_MACHINE = ("max_usd", "max_mwh", "memory")
+_JUMP = 1e-4
+"""Our choice: how near to come to a utilisation at which the layout changes; an estimate is off by far more."""
+_CLOSE = 2e-8
+"""Our choice: how near to the utilisation that a plan reaches, relative."""
 _CROWDED = 4
 """Our choice: with a quarter of the requests a token takes some four times the accelerator-seconds."""
 _MUCH_LEFT = 0.001
@@ -86,10 +92,10 @@ def asked_of(
     words = merged(own, flags)
     check_limits(words)
     service, assumptions = _service(serving or {}, spec)
-    # A deadline alone is the machine's, and a size alone is fixed in the problem itself.
+    # A deadline alone is the machine's, and a size that the call fixes itself is fixed in the problem.
     rest = words._replace(params=None, tokens=None, deadline_days=None)
-    fixed_by_file = own.params is not None or own.tokens is not None
-    return Asked(words, service, assumptions) if service is not None or given(rest) or fixed_by_file else None
+    by_limits = [key for key in ("params", "tokens") if getattr(words, key) is not None and fixed.get(key) is None]
+    return Asked(words, service, assumptions) if service is not None or given(rest) or by_limits else None
 
 
 def _service(serving: Mapping[str, Any], spec: BudgetDocument | None) -> tuple[Service | None, tuple[Assumption, ...]]:
@@ -202,6 +208,8 @@ def with_limits(problem: Problem, asked: Asked, machine: Machine | None, law: La
     elif any(getattr(words, key) is not None for key in _OF_MACHINE):
         named = [key for key in _OF_MACHINE if getattr(words, key) is not None]
         raise UsageError(f"{', '.join(named)} without an accelerator: name one with on (--on 512xh100-sxm)")
+    if words.experts is not None and "experts" not in law.held:
+        raise UsageError(f"{law.id} says nothing of experts: name a law that does, --law {EXPERTS_LAW}")
     if words.batch is not None:
         limits = limits._replace(batch=_least_tokens(machine))
     flop = None if asked.resources else problem.train_flop
@@ -210,7 +218,7 @@ def with_limits(problem: Problem, asked: Asked, machine: Machine | None, law: La
         return problem
     if words.memory is not None:
         problem = _within_memory(problem, machine, words)
-    return _at_speed(problem, machine, law)
+    return at_speed(problem, machine, law)
 
 
 def _times(machine: Machine, *, budget: bool) -> dict[str, float | None]:
@@ -224,8 +232,12 @@ def _times(machine: Machine, *, budget: bool) -> dict[str, float | None]:
     return {"usd": said.usd, "gpu_hours": said.gpu_hours, "deadline_days": said.days}
 
 
-def _at_speed(problem: Problem, machine: Machine, law: Law) -> Problem:
-    """The problem with what training takes of the machine at the utilisation of its own plan."""
+def at_speed(problem: Problem, machine: Machine, law: Law, start: float = math.log(_USUAL_MFU)) -> Problem:
+    """The problem with what training takes of the machine at the utilisation of its own plan.
+
+    Where a larger model would train in a slower layout, beyond the limits, the size stays at that edge. ``start`` is
+    the logarithm of a utilisation to search from.
+    """
     from scaleplan.planning.constrained import run_of
     from scaleplan.specs.efforts import effort_of
 
@@ -234,6 +246,8 @@ def _at_speed(problem: Problem, machine: Machine, law: Law) -> Problem:
     if problem.experts == "free":
         return _at_best_experts(problem, machine, law)
 
+    reached: dict[float, tuple[Run, float]] = {}
+
     def at(ln_mfu: float) -> Problem:
         return replace(problem, effort=effort_of(machine, math.exp(ln_mfu)))
 
@@ -241,17 +255,26 @@ def _at_speed(problem: Problem, machine: Machine, law: Law) -> Problem:
         return math.log(_costing(problem, run, machine, checked=False).mfu)
 
     def excess(ln_mfu: float) -> float:
-        return ln_mfu - ln_reached(run_of(law, at(ln_mfu)))
+        run = run_of(law, at(ln_mfu))
+        reached[ln_mfu] = run, ln_reached(run)
+        return ln_mfu - reached[ln_mfu][1]
 
     try:
-        return at(last_within(excess, math.log(_USUAL_MFU)))
+        found = last_within(excess, start, jump=_JUMP, close=_CLOSE)
     except InfeasibleError:
         # Only at the speed of the run that limits of time and money would leave can they be said to clash.
         speed = ln_reached(run_of(law, _unhurried(at(0.0))))
-    try:
-        return at(last_within(excess, speed))
-    except InfeasibleError:
-        return at(speed)  # which has no plan either, and says why
+        try:
+            found = last_within(excess, speed, jump=_JUMP, close=_CLOSE)
+        except InfeasibleError:
+            return at(speed)  # which has no plan either, and says why
+    run, speed = reached[found]
+    found = min(found, speed)  # so near that limits are kept to rounding
+    limits = problem.limits
+    if speed - found <= _MUCH_LEFT or limits is None or limits.layout is not None or problem.experts is not None:
+        return at(found)
+    # A larger model's layout is slower: this size, and more tokens, use the limits up.
+    return at_speed(replace(problem, limits=limits._replace(layout=run.params)), machine, law, speed)
 
 
 def _unhurried(problem: Problem) -> Problem:
@@ -276,7 +299,7 @@ def _at_best_experts(problem: Problem, machine: Machine, law: Law) -> Problem:
     reason: InfeasibleError | None = None
     for number in TRIED:
         try:
-            found = _at_speed(replace(problem, experts=number), machine, law)
+            found = at_speed(replace(problem, experts=number), machine, law)
             aim = run_of(law, found).aim
         except InfeasibleError as error:
             reason = reason or error
@@ -359,8 +382,9 @@ def _unspent(plan: Plan) -> tuple[Notice, ...]:
         return ()
     for held in plan.why.held:
         if held.name in _BUDGETS and held.slack > _MUCH_LEFT:
-            ends = " and ".join(plan.why.binding)
-            text = f"{held.slack:.1%} of the budget, {held.name}, is left: {ends} ends the run first"
+            names = plan.why.binding
+            ends = f"{' and '.join(names)} end{'' if len(names) > 1 else 's'} the run first"
+            text = f"{held.slack:.1%} of the budget, {held.name}, is left: {ends}"
             return (Notice("unspent", f"{text}{_for_all_of_it(plan, held.slack)}."),)
     return ()
 

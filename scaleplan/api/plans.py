@@ -136,6 +136,7 @@ def allocate_document(
         from scaleplan.specs.budget import laws_of
 
         law = law or laws_of(path, spec.law)
+    words = _with_deadline(words, limits)
     machine, numbers["flops"] = machine_for(words, spec, numbers.get("flops"), numbers.get("loss"))
     given = {key: number(key, value) for key, value in numbers.items() if value is not None}
     single = not any(is_array(value) for value in given.values())
@@ -173,7 +174,7 @@ def allocate_document(
             asked = (asked or NOTHING)._replace(resources=True)
         plan = plan_within(laws, problem, asked or NOTHING, machine, leave_out=law is None or is_all(law))
         plan = with_notice(plan, narrowed)
-        plan = _in_doubt(plan, machine, doubt, single=single)
+        plan = _in_doubt(plan, machine, doubt, single=single, resources=resources)
         return _with_hyper(plan, single=single) if hyper else plan
     if machine is not None and resources:
         from scaleplan.api.resources import flop_of
@@ -184,12 +185,31 @@ def allocate_document(
         from scaleplan.api.resources import with_costing
 
         plan = with_notice(with_costing(plan, machine, resources=resources), narrowed)
-    plan = _in_doubt(plan, machine, doubt, single=single)
+    plan = _in_doubt(plan, machine, doubt, single=single, resources=resources)
     return _with_hyper(plan, single=single) if hyper else plan
 
 
+def _with_deadline(words: Mapping[str, Any], limits: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The words about the machine with the deadline of a call's limits among them.
+
+    Raises:
+        UsageError: two times.
+    """
+    deadline = None if limits is None else limits.get("deadline_days")
+    if deadline is None:
+        return words
+    if words.get("days") is not None:
+        raise UsageError("days and deadline_days are two times for one plan: keep one")
+    return {**words, "days": deadline}
+
+
 def _in_doubt(
-    plan: Plan, machine: Machine | None, doubt: tuple[str | None, int | str | None, int | str], *, single: bool
+    plan: Plan,
+    machine: Machine | None,
+    doubt: tuple[str | None, int | str | None, int | str],
+    *,
+    single: bool,
+    resources: bool,
 ) -> Plan:
     """The plan with bands by draws, and the plan of least regret before it, where they are asked for."""
     robust, draws, seed = doubt
@@ -206,7 +226,7 @@ def _in_doubt(
         assert many is not None
         return with_draws(plan, many, whole("seed", seed))
     laws = [each.law for each in (plan, *plan.cross_check)]
-    return with_regret(plan, laws, machine, cast("Any", robust), many, whole("seed", seed))
+    return with_regret(plan, laws, machine, cast("Any", robust), many, whole("seed", seed), resources=resources)
 
 
 def _with_hyper(plan: Plan, *, single: bool) -> Plan:

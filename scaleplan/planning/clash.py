@@ -8,7 +8,7 @@ are tried. How far one would have to give is found by bisection on the factor it
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import combinations
 from typing import NamedTuple, cast
 
@@ -25,6 +25,8 @@ _ROUNDING = 1e-12
 """Our choice: what sums of logarithms leave, as in the solver."""
 _NO_END = Range("", "tokens", most=1e40)
 """So that a few constraints alone leave an end to the tokens; our choice, beyond any run."""
+_NEAR = 1e-9
+"""What halving leaves."""
 _SAME = 1e-14
 """What a division leaves; more of a difference is meant."""
 
@@ -113,7 +115,7 @@ def _side(task: Task, name: str) -> Side:
         best = _least_loss(task)
         return Side(name, of, float(task.loss or 0.0), float(best.loss) if best.feasible else None, at_least=True)
     given, up = _given(task, name)
-    factor = _factor(task, name)
+    factor = _factor(task, name, given, up=up)
     if factor is None:
         return Side(name, of, given, None, at_least=up)
     found = next((c for c in task.constraints if c.name == name), None)
@@ -140,7 +142,7 @@ def _fixed_at(task: Task, constraint: Range, value: float) -> Task:
     return task._replace(constraints=tuple(moved if c is constraint else c for c in task.constraints))
 
 
-def _factor(task: Task, name: str) -> float | None:
+def _factor(task: Task, name: str, given: float, *, up: bool) -> float | None:
     """The least factor to relax a constraint by at which the task can be solved; ``None`` where there is none."""
 
     def holds(ln_factor: float) -> bool:
@@ -152,7 +154,14 @@ def _factor(task: Task, name: str) -> float | None:
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (low, middle) if holds(middle) else (middle, high)
-    return math.exp(high)
+    return _round_if(math.exp(high), given, up=up, holds=lambda factor: holds(math.log(factor)))
+
+
+def _round_if(factor: float, given: float, *, up: bool, holds: Callable[[float], bool]) -> float:
+    """The factor, or where the value is one of four digits but for rounding, that which leads to it if it will do."""
+    value = float(f"{given * factor if up else given / factor:.4g}")
+    there = value / given if up else given / value
+    return there if abs(there - factor) < _NEAR * factor and holds(there) else factor
 
 
 def _way(side: Side) -> str:

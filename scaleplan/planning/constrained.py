@@ -3,7 +3,8 @@
 Bands by the delta method, numerically: the problem is solved again with the law's constants moved by one standard error
 along each of the independent directions of their covariance, both ways, so that what a constraint pins down has no
 band; the half-widths of the directions add in quadrature. Where a loss was asked for, the half-width of the loss is one
-more direction. Misfit beyond the fitted range widens ln N* and ln D* as in ``bands``, where they move at all.
+more direction. Misfit beyond the fitted range, which widens ln N* in ``bands``, is one too: the law with its best sizes
+larger and smaller at the same loss. An end that the directions together carry beyond a limit is that limit.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from scaleplan.ops import Real, all_true, any_true, exp, first_where, greater, i
 from scaleplan.planning.bands import Ends, loss_ends, loss_half_width, plan_ends
 from scaleplan.planning.constraints import Ceiling, Constraint, Range
 from scaleplan.planning.limits import Limits, constraints_of
-from scaleplan.planning.moved import moved, moves
+from scaleplan.planning.moved import moved, moves, tilt
 from scaleplan.planning.optimum import Point, optimum, own_flop
 from scaleplan.planning.problem import Problem
 from scaleplan.planning.solver import Solution, Task, solve
@@ -292,7 +293,8 @@ def _unpriced(found: Constrained) -> Why:
 
 
 def _clash(task: Task, experts: Real | None = None) -> str:
-    if any(is_array(getattr(c, end, None)) for c in task.constraints for end in ("limit", "least", "most")):
+    numbers = [getattr(c, end, None) for c in task.constraints for end in ("limit", "least", "most")]
+    if any(is_array(each) for each in (task.loss, task.unique_tokens, *numbers)):
         return "no run meets all limits of one of these problems; plan it alone to see which of them clash"
     from scaleplan.planning.clash import clash, clash_text
 
@@ -330,13 +332,16 @@ def _ends(task: Task, problem: Problem, point: Point, solution: Solution) -> End
         ends = (moved(law, {name: sign * x for name, x in shift.items()}) for sign in (-1, 1))
         low, high = (_logs(_held_flop(task, end, solution), problem) for end in ends)
         moves_of.append((low, high))
+    misfit = _size_misfit(uncertainty, own_flop(law, point), problem.level)
+    if misfit > 0:
+        low, high = (_logs(_held_flop(task, tilt(law, sign * misfit), solution), problem) for sign in (-1, 1))
+        moves_of.append((low, high))
     if task.loss is not None:
         low, high = (_logs(task._replace(loss=task.loss * math.exp(s * half)), problem) for s in (1, -1))
         moves_of.append((low, high))
     here = _logs(task, problem)
     assert here is not None
-    misfit = _size_misfit(uncertainty, own_flop(law, point), problem.level)
-    return _quadrature(here, moves_of, misfit)
+    return _clipped(_quadrature(here, moves_of), task)
 
 
 def _held_flop(task: Task, law: Law, solution: Solution) -> Task:
@@ -389,7 +394,7 @@ def _size_misfit(uncertainty: Uncertainty, flop: Real, level: float) -> float:
     return float(uncertainty.log_params_half_width(none, flop, level))
 
 
-def _quadrature(here: _Logs, moves_of: list[tuple[_Logs | None, _Logs | None]], misfit: float) -> Ends:
+def _quadrature(here: _Logs, moves_of: list[tuple[_Logs | None, _Logs | None]]) -> Ends:
     """Ends of every quantity that moves; an end is absent where a direction leads to no plan."""
     ends: Ends = {}
     for name, value in here.items():
@@ -406,8 +411,19 @@ def _quadrature(here: _Logs, moves_of: list[tuple[_Logs | None, _Logs | None]], 
                 open_up, open_down = open_up or rising, open_down or not rising
         if max(down, up) < _MOVES**2 and not (open_down or open_up):
             continue
-        extra = 0.0 if name == "train_flop" else (2 * misfit if name == "tokens_per_param" else misfit)
-        down, up = (math.sqrt(each + extra * extra) if each > _MOVES**2 else 0.0 for each in (down, up))
-        ends[f"{name}_low"] = None if open_down else math.exp(value - down)
-        ends[f"{name}_high"] = None if open_up else math.exp(value + up)
+        ends[f"{name}_low"] = None if open_down else math.exp(value - math.sqrt(down))
+        ends[f"{name}_high"] = None if open_up else math.exp(value + math.sqrt(up))
+    return ends
+
+
+def _clipped(ends: Ends, task: Task) -> Ends:
+    """The ends within what ranges of the task allow: directions that each keep a bound may together exceed it."""
+    for c in task.constraints:
+        if isinstance(c, Ceiling):
+            continue
+        low, high = f"{c.of}_low", f"{c.of}_high"
+        if c.least is not None and ends.get(low) is not None:
+            ends[low] = greater(cast("Real", ends[low]), c.least)
+        if c.most is not None and ends.get(high) is not None:
+            ends[high] = lower(cast("Real", ends[high]), c.most)
     return ends

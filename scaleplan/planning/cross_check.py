@@ -32,10 +32,14 @@ def cross_checked(laws: Sequence[Law], problem: Problem, *, leave_out: bool) -> 
         if reasons[each.id] is None:
             able.append(each)
     plan = allocate_all(able, problem)
-    left_out = [f"{name} ({why})" for name, why in reasons.items() if why is not None]
-    if not left_out:
+    by_reason: dict[str, list[str]] = {}
+    for name, why in reasons.items():
+        if why is not None:
+            by_reason.setdefault(why.removeprefix(f"{name} ").removeprefix(f"{name}: "), []).append(name)
+    if not by_reason:
         return plan
-    return with_notice(plan, (Notice("cannot_answer", f"left out of the cross-check: {', '.join(left_out)}."),))
+    left_out = "; ".join(f"{', '.join(names)} ({why})" for why, names in by_reason.items())
+    return with_notice(plan, (Notice("cannot_answer", f"left out of the cross-check: {left_out}."),))
 
 
 def allocate_all(laws: Sequence[Law], problem: Problem) -> Plan:

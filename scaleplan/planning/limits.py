@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from scaleplan.compute.accounting import Accounting
 from scaleplan.errors import UsageError
 from scaleplan.ops import Real
-from scaleplan.planning.constraints import Ceiling, Constraint, OfParams, Range, fixed
+from scaleplan.planning.constraints import Ceiling, Constraint, OfParams, Quantity, Range
 
 if TYPE_CHECKING:
     from scaleplan.compute.serving import Service
@@ -26,8 +26,8 @@ class Limits(NamedTuple):
     ``flops``, ``usd``, ``days`` (of a cluster), ``gpu_hours`` are budgets, at most one of them; ``max_usd``,
     ``max_mwh``, ``deadline_days`` ceilings beside one. ``params``, ``tokens``, ``tokens_per_param`` fix a value,
     ``min_params`` and ``max_params`` bound it [parameters, embeddings counted]. ``unique_tokens`` may be seen
-    ``max_epochs`` times. ``memory`` is the largest model that memory holds, ``batch`` the least tokens for which the
-    batch is at most the critical one.
+    ``max_epochs`` times. ``memory`` is the largest model that memory holds, ``layout`` the largest that trains in
+    a fast layout, ``batch`` the least tokens for which the batch is at most the critical one.
     """
 
     flops: Real | None = None
@@ -45,6 +45,7 @@ class Limits(NamedTuple):
     max_usd: Real | None = None
     max_mwh: Real | None = None
     memory: Real | None = None
+    layout: Real | None = None
     batch: Real | None = None
 
 
@@ -89,24 +90,24 @@ def constraints_of(
         found.append(Ceiling("flops", limits.flops, flop=accounting.flop, beside=served))
     found += _of_machine(limits, effort, service)
     found += _of_data(limits, values_repeats=values_repeats)
-    if limits.min_params is not None:
-        found.append(Range("min_params", "params", limits.min_params, None))
-    if limits.max_params is not None:
-        found.append(Range("max_params", "params", None, limits.max_params))
-    held = None if service is None else service.largest()
-    if held is not None:
-        found.append(Range("serving_memory", "params", None, held))
-    if limits.memory is not None:
-        found.append(Range("memory", "params", None, limits.memory))
-    if limits.batch is not None:
-        found.append(Range("batch", "tokens", limits.batch, None))
-    if limits.params is not None:
-        found.append(fixed("params", "params", limits.params))
-    if limits.tokens is not None:
-        found.append(fixed("tokens", "tokens", limits.tokens))
-    if limits.tokens_per_param is not None:
-        found.append(fixed("tokens_per_param", "tokens_per_param", limits.tokens_per_param))
+    found += _of_size(limits, service)
     return tuple(found)
+
+
+def _of_size(limits: Limits, service: Service | None) -> list[Constraint]:
+    """Bounds on parameters and tokens themselves, and what fixes them."""
+    ranges: tuple[tuple[str, Quantity, Real | None, Real | None], ...] = (
+        ("min_params", "params", limits.min_params, None),
+        ("max_params", "params", None, limits.max_params),
+        ("serving_memory", "params", None, None if service is None else service.largest()),
+        ("memory", "params", None, limits.memory),
+        ("layout", "params", None, limits.layout),
+        ("batch", "tokens", limits.batch, None),
+        ("params", "params", limits.params, limits.params),
+        ("tokens", "tokens", limits.tokens, limits.tokens),
+        ("tokens_per_param", "tokens_per_param", limits.tokens_per_param, limits.tokens_per_param),
+    )
+    return [Range(*each) for each in ranges if each[2] is not None or each[3] is not None]
 
 
 def _of_data(limits: Limits, *, values_repeats: bool) -> list[Constraint]:

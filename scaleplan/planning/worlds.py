@@ -24,8 +24,8 @@ from scaleplan.errors import UsageError
 from scaleplan.laws.form import LossSurface, SolvedSurface
 from scaleplan.ops import Real, all_true, greater, where
 from scaleplan.planning.constraints import Ceiling, Range
-from scaleplan.planning.draws import Tilted, draws
-from scaleplan.planning.moved import moves
+from scaleplan.planning.draws import draws
+from scaleplan.planning.moved import Tilted, moves
 from scaleplan.planning.solver import Solution, Task, solve
 
 _ROOM = 4.0

@@ -57,9 +57,7 @@ def limits_inputs(plan: Plan) -> dict[str, Any]:
         inputs["serving"] = {
             **problem.service.demand._asdict(),
             **({} if server is None else {"server": _plain(server._asdict())}),
-            "assumptions": [
-                each._asdict() for each in (() if plan.beside is None else plan.beside.serving_assumptions)
-            ],
+            "assumptions": [each._asdict() for each in assumptions],
         }
     return inputs
 

@@ -39,6 +39,8 @@ PLAN_COLUMNS = (
 HYPER_COLUMNS = ("learning_rate", "batch_tokens")
 FORGIVING_COLUMNS = ("extra_share_at_low", "extra_share_at_high", "extra_share_x1_3", "extra_share_x0_7")
 """Compute lost, as a share, with the parameters at the ends of their band and at 1.3 and 0.7 times the plan's."""
+_MANY = 10.0
+"""Our choice: above ten times more it is written as so many times."""
 SPREAD_COLUMNS = ("days_low", "days_high", "cost_usd_low", "cost_usd_high")
 """Bands by draws of what a plan takes, where the law leaves it open."""
 COST_COLUMNS = ("accelerator", "accelerators", "mfu", "days", "gpu_hours", "cost_usd", "energy_mwh", "co2_t")
@@ -117,7 +119,7 @@ def _allocation_grids(plan: Plan) -> list[Grid]:
         lines.append(("  without embeddings", count(row["params_nonembedding"]), "-"))
     lines += [
         _line(row, "tokens", "tokens", count),
-        _line(row, "tokens per parameter", "tokens_per_param", ratio),
+        _line(row, f"tokens per {'active ' if plan.experts else ''}parameter", "tokens_per_param", ratio),
         _line(row, f"loss [{plan.law.measure.unit}]", "loss", loss),
     ]
     if plan.epochs is not None:
@@ -181,7 +183,9 @@ def _forgiving(plan: Plan) -> str | None:
 
 
 def _extra(value: Any) -> str:
-    return "out of reach" if value is None else f"+{100 * float(value):.3g} %"
+    if value is None:
+        return "out of reach"
+    return f"+{100 * float(value):.3g} %" if value < _MANY else f"x{1 + float(value):,.3g}"
 
 
 def _costing_inputs(costing: Costing) -> dict[str, Any]:

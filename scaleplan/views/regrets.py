@@ -84,6 +84,9 @@ def _note(table: RegretTable) -> str:
     if table.draws is not None and any(table.drawn):
         many = ", ".join(law.id for law, drawn in zip(table.worlds, table.drawn, strict=True) if drawn)
         note += f"; {table.draws:,} draws of {many}: mean, and as worst the 95 % quantile"
+    both = [law.id for law in table.worlds if law.allocation is not None]
+    if both:
+        note += f"; {', '.join(both)} by its loss L(N, D), whose best plan is not its published allocation"
     if any(cell.mean is None for row in table.cells for cell in row):
         note += "; misses: does not reach the loss there"
     return note

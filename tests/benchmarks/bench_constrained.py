@@ -36,6 +36,8 @@ PAIRS = (
     Pair("serving", f"{BUDGET} --law besiroglu-2024", "--serve 2T"),
     Pair("serving, priced", f"{BUDGET} --law besiroglu-2024", "--serve 2T --serve-on h100-sxm"),
     Pair("deadline, memory", MACHINE, "--days 30 --memory fit"),
+    # The layout jumps just where this deadline ends the run, which the search for the speed has to close in on.
+    Pair("deadline at a jump", MACHINE, "--days 10"),
     Pair("deadline, mfu given", f"{MACHINE} --mfu 0.4", "--days 30"),
 )
 

@@ -12,7 +12,8 @@ from scaleplan.laws.student import two_sided_quantile
 from scaleplan.planning.bands import plan_ends
 from scaleplan.planning.constraints import Ceiling, Range, fixed
 from scaleplan.planning.draw_bands import BLOCK, bands_by_draws
-from scaleplan.planning.draws import draws, law_draws, refit_draws, tilt
+from scaleplan.planning.draws import draws, law_draws, refit_draws
+from scaleplan.planning.moved import tilt
 from scaleplan.planning.optimum import surface_optimum, surface_optimum_for_loss
 from scaleplan.planning.problem import Problem
 from scaleplan.planning.solver import Task, solve

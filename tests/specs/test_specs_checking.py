@@ -78,7 +78,7 @@ def test_a_model_an_accelerator_and_an_ability(check):
     [
         (
             "schema: other/1\n",
-            ":1: schema: must be scaleplan.budget/1, scaleplan.options/1, scaleplan.law/1, ",
+            ":1: schema: must be scaleplan.budget/1, scaleplan.options/1, scaleplan.sweep/1, scaleplan.law/1, ",
         ),
         ("a: 1\n", "schema: must be scaleplan.budget/1"),
         ("- a\n", "schema"),
