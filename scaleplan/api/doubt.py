@@ -114,7 +114,7 @@ def _paid(
     """
     sized = replace(problem, params=params)
     if problem.constrained:
-        from scaleplan.api.limits import at_speed
+        from scaleplan.api.speeds import at_speed
         from scaleplan.planning.constrained import run_of
 
         if problem.loss is not None:

@@ -1,9 +1,4 @@
-"""Problems with more than a budget: limits and serving in words to a problem, and the speed of the machine found.
-
-Time, hours, money and energy bound a run in proportion to its FLOPs at the utilisation of its own model, and which
-model that is depends on them. So the utilisation is the one at which the plan runs at just that: a fixed point, found
-from below where layouts make it jump.
-"""
+"""Problems with more than a budget: limits and serving in words to a problem, its plan, and what to say of it."""
 
 from __future__ import annotations
 
@@ -13,14 +8,14 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
+from scaleplan.api.speeds import MUCH_LEFT, at_speed, costing_within
 from scaleplan.compute.accounting import Accounting
-from scaleplan.errors import InfeasibleError, Notice, UsageError
+from scaleplan.errors import Notice, UsageError
 from scaleplan.planning.beside import with_beside
 from scaleplan.planning.constrained import UnvaluedRepeatsError
 from scaleplan.planning.cross_check import cross_checked
 from scaleplan.planning.limits import Limits
 from scaleplan.planning.notices import with_notice
-from scaleplan.search import last_within
 from scaleplan.specs.laws import DEFAULT_LAW, load_law
 from scaleplan.specs.limits import LimitWords, check_limits, given, merged, read_limits
 
@@ -28,9 +23,7 @@ if TYPE_CHECKING:
     from scaleplan.compute.bill import Assumption
     from scaleplan.compute.costing import Costing
     from scaleplan.compute.serving import Service
-    from scaleplan.compute.transformer import Transformer
     from scaleplan.laws.law import Law
-    from scaleplan.planning.constrained import Run
     from scaleplan.planning.plan import Plan
     from scaleplan.planning.problem import Problem
     from scaleplan.specs.budget import BudgetDocument
@@ -40,17 +33,9 @@ REPEATS_LAW = "muennighoff-2023"
 """The preset that says what repeated tokens are worth."""
 EXPERTS_LAW = "ludziejewski-2025"
 """The preset that plans mixtures of experts."""
-_USUAL_MFU = 0.4
-"""Our choice: where the search for a utilisation starts."""
 _OF_MACHINE = ("max_usd", "max_mwh", "memory")
-_JUMP = 1e-4
-"""Our choice: how near to come to a utilisation at which the layout changes; an estimate is off by far more."""
-_CLOSE = 2e-8
-"""Our choice: how near to the utilisation that a plan reaches, relative."""
 _CROWDED = 4
 """Our choice: with a quarter of the requests a token takes some four times the accelerator-seconds."""
-_MUCH_LEFT = 0.001
-"""Our choice: less is beyond the four figures that are printed."""
 
 
 class Asked(NamedTuple):
@@ -232,86 +217,6 @@ def _times(machine: Machine, *, budget: bool) -> dict[str, float | None]:
     return {"usd": said.usd, "gpu_hours": said.gpu_hours, "deadline_days": said.days}
 
 
-def at_speed(problem: Problem, machine: Machine, law: Law, start: float = math.log(_USUAL_MFU)) -> Problem:
-    """The problem with what training takes of the machine at the utilisation of its own plan.
-
-    Where a larger model would train in a slower layout, beyond the limits, the size stays at that edge. ``start`` is
-    the logarithm of a utilisation to search from.
-    """
-    from scaleplan.planning.constrained import run_of
-    from scaleplan.specs.efforts import effort_of
-
-    if machine.conditions.mfu is not None:
-        return replace(problem, effort=effort_of(machine))
-    if problem.experts == "free":
-        return _at_best_experts(problem, machine, law)
-
-    reached: dict[float, tuple[Run, float]] = {}
-
-    def at(ln_mfu: float) -> Problem:
-        return replace(problem, effort=effort_of(machine, math.exp(ln_mfu)))
-
-    def ln_reached(run: Run) -> float:
-        return math.log(_costing(problem, run, machine, checked=False).mfu)
-
-    def excess(ln_mfu: float) -> float:
-        run = run_of(law, at(ln_mfu))
-        reached[ln_mfu] = run, ln_reached(run)
-        return ln_mfu - reached[ln_mfu][1]
-
-    try:
-        found = last_within(excess, start, jump=_JUMP, close=_CLOSE)
-    except InfeasibleError:
-        # Only at the speed of the run that limits of time and money would leave can they be said to clash.
-        speed = ln_reached(run_of(law, _unhurried(at(0.0))))
-        try:
-            found = last_within(excess, speed, jump=_JUMP, close=_CLOSE)
-        except InfeasibleError:
-            return at(speed)  # which has no plan either, and says why
-    run, speed = reached[found]
-    found = min(found, speed)  # so near that limits are kept to rounding
-    limits = problem.limits
-    if speed - found <= _MUCH_LEFT or limits is None or limits.layout is not None or problem.experts is not None:
-        return at(found)
-    # A larger model's layout is slower: this size, and more tokens, use the limits up.
-    return at_speed(replace(problem, limits=limits._replace(layout=run.params)), machine, law, speed)
-
-
-def _unhurried(problem: Problem) -> Problem:
-    """The problem without limits of the machine's time, hours, money or energy, where it has a budget without them."""
-    limits = problem.limits
-    if limits is None or (problem.train_flop is None and problem.loss is None):
-        return problem
-    return replace(problem, limits=limits._replace(deadline_days=None, max_usd=None, max_mwh=None))
-
-
-def _at_best_experts(problem: Problem, machine: Machine, law: Law) -> Problem:
-    """The problem at the number of experts that is best at its own speed.
-
-    Raises:
-        InfeasibleError: there is a plan at none of them, with the reason at the fewest.
-        UsageError: the law says nothing of experts.
-    """
-    from scaleplan.planning.constrained import run_of
-    from scaleplan.planning.experts import TRIED
-
-    best: tuple[float, Problem] | None = None
-    reason: InfeasibleError | None = None
-    for number in TRIED:
-        try:
-            found = at_speed(replace(problem, experts=number), machine, law)
-            aim = run_of(law, found).aim
-        except InfeasibleError as error:
-            reason = reason or error
-            continue
-        if best is None or aim < best[0]:
-            best = aim, found
-    if best is None:
-        assert reason is not None
-        raise reason
-    return best[1]
-
-
 def _within_memory(problem: Problem, machine: Machine, words: LimitWords) -> Problem:
     from scaleplan.specs.holdings import most_params
 
@@ -348,7 +253,7 @@ def with_bill(plan: Plan, machine: Machine, asked: Asked = NOTHING) -> Plan:
     params = float(plan.params)
     active = params if plan.params_active is None else float(plan.params_active)
     experts = None if plan.experts is None else float(plan.experts)
-    costing = _costing(plan.problem, Run(params, active, float(plan.tokens), experts), machine, checked=True)
+    costing = costing_within(plan.problem, Run(params, active, float(plan.tokens), experts), machine, checked=True)
     plan = replace(plan, costing=costing)
     notices = (*costing.warnings, *_unspent(plan), *_slower(plan, costing))
     if asked.limits.batch is not None and costing.speed.batch_tokens is not None:
@@ -361,27 +266,12 @@ def with_bill(plan: Plan, machine: Machine, asked: Asked = NOTHING) -> Plan:
     return replace(plan, warnings=(*notices, *plan.warnings))
 
 
-def _costing(problem: Problem, run: Run, machine: Machine, *, checked: bool) -> Costing:
-    from scaleplan.compute.costing import Workload
-    from scaleplan.specs.machines import Subject, costing_of
-
-    limits = problem.limits
-    workload = Workload(problem.name or "plan", run.params_active, run.params, run.tokens)
-    deadline = None if limits is None else cast("float | None", limits.deadline_days)
-    shape: Transformer | None = None
-    if run.experts is not None:
-        from scaleplan.compute.expert_counts import joint_shape
-
-        shape = joint_shape(run.params_active, run.experts)
-    return costing_of(Subject(workload=workload, shape=shape), machine, deadline_days=deadline, checked=checked)
-
-
 def _unspent(plan: Plan) -> tuple[Notice, ...]:
     """A notice where another limit than the budget ends the run."""
     if plan.why is None:
         return ()
     for held in plan.why.held:
-        if held.name in _BUDGETS and held.slack > _MUCH_LEFT:
+        if held.name in _BUDGETS and held.slack > MUCH_LEFT:
             names = plan.why.binding
             ends = f"{' and '.join(names)} end{'' if len(names) > 1 else 's'} the run first"
             text = f"{held.slack:.1%} of the budget, {held.name}, is left: {ends}"
@@ -397,7 +287,7 @@ def _slower(plan: Plan, costing: Costing) -> tuple[Notice, ...]:
     assumed = float(effort.hours_per_flop * costing.workload.train_flop + effort.fixed_hours)
     left = 1 - costing.gpu_hours / assumed
     of_machine = [name for name in plan.binding if name not in ("flops", "max_params", "min_params")]
-    if left <= _MUCH_LEFT or not of_machine:
+    if left <= MUCH_LEFT or not of_machine:
         return ()
     text = f"{left:.1%} of {' and '.join(of_machine)} is left: a larger plan fits only in a slower layout, beyond it."
     return (Notice("unspent", text),)

@@ -10,16 +10,15 @@ from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_v
 
 from scaleplan.errors import InputFileError, UsageError, quoted
 from scaleplan.planning.comparison import Option
-from scaleplan.specs.budget_schema import BudgetSpec, LimitsSpec, PilotsSpec, unknown_words, with_own_accelerator
+from scaleplan.specs.budget_schema import BudgetSpec, LimitsSpec, PilotsSpec, unknown_budget_words
 from scaleplan.specs.conditions import Conditions
 from scaleplan.specs.document import Params, Strict, Tokens, by_line, validated
 from scaleplan.specs.files import read_document, shown
+from scaleplan.specs.headings import unknown_words, with_own_accelerator
 from scaleplan.specs.laws import load_law
 from scaleplan.specs.options import catalogue_option
 from scaleplan.specs.presets import looks_like_path
-from scaleplan.specs.serving_schema import ServingSpec
-from scaleplan.specs.serving_schema import unknown_words as unknown_in_serving
-from scaleplan.specs.serving_schema import with_own_accelerator as with_own_server
+from scaleplan.specs.serving_schema import LOOK_UPS, ServingSpec
 from scaleplan.specs.yaml12 import Document, parse, parse_parts, schema_of, single
 
 BUDGET_SCHEMA = "scaleplan.budget/1"
@@ -164,7 +163,7 @@ def read_parsed(document: Document) -> tuple[BudgetDocument | OptionsDocument, l
     if spec.budget is not None:
         spec = spec.model_copy(update={"budget": with_own_accelerator(spec.budget, here)})
     if isinstance(spec, BudgetDocument) and spec.serving is not None:
-        spec = spec.model_copy(update={"serving": with_own_server(spec.serving, here)})
+        spec = spec.model_copy(update={"serving": with_own_accelerator(spec.serving, here)})
     own = [Option(name=e.name, params=e.params, tokens=e.tokens) for e in spec.compare if isinstance(e, OptionSpec)]
     return spec, [options[entry] if isinstance(entry, str) else own.pop(0) for entry in spec.compare]
 
@@ -189,8 +188,8 @@ def _looked_up(document: Document) -> tuple[dict[str, Option], list[str]]:
                 field = f"{key}.{i}" if isinstance(data[key], list) else key
                 problems.append(f"{document.where((key, i))}: {field}: {error.message}")
     here = partial(beside, document.name)
-    problems += unknown_words(document, data.get("budget"), here)
-    problems += unknown_in_serving(document, data.get("serving"), here)
+    problems += unknown_budget_words(document, data.get("budget"), here)
+    problems += unknown_words(document, "serving", data.get("serving"), LOOK_UPS, here)
     return options, problems
 
 

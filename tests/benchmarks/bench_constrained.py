@@ -2,21 +2,19 @@
 
     python tests/benchmarks/bench_constrained.py [RUNS]
 
-The bar: 1.5. Each
-command stands beside one that differs by its limits alone: the same law, the same machine, its utilisation found the
-same way. Run it on an installed package with its bytecode compiled (``pip install .``), outside the checkout, as users
-have it. Times of single runs wander with the machine; read the median of the ratios of neighbouring runs, and the
-ratio of the minima.
+The bar: 1.5. Each command stands beside one that differs by its limits alone: the same law, the same machine, its
+utilisation found the same way. Run it on an installed package with its bytecode compiled (``pip install .``), outside
+the checkout, as users have it. Times of single runs wander with the machine; read the median of the ratios of
+neighbouring runs, and the ratio of the minima.
 """
 
 from __future__ import annotations
 
-import os
-import resource
 import statistics
-import subprocess
 import sys
 from typing import NamedTuple
+
+from bench_start_up import cpu_seconds
 
 BAR = 1.5
 BUDGET = "allocate --flops 1e24 --format json"
@@ -40,22 +38,6 @@ PAIRS = (
     Pair("deadline at a jump", MACHINE, "--days 10"),
     Pair("deadline, mfu given", f"{MACHINE} --mfu 0.4", "--days 30"),
 )
-
-
-def cpu_seconds(command: list[str]) -> float:
-    """User and system seconds of one run."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    subprocess.run(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        stdin=subprocess.DEVNULL,
-        check=True,
-        env=environment,
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from scaleplan.compute.demand import Demand
 from scaleplan.compute.serving import Service, served
 from scaleplan.errors import InputFileError, UsageError
 from scaleplan.specs.accelerators import FLOATS, load_accelerator
+from scaleplan.specs.headings import unknown_words, with_own_accelerator
 from scaleplan.specs.serving import (
     BATCH,
     BYTES,
@@ -24,7 +25,7 @@ from scaleplan.specs.serving import (
     read_serving,
     service_of,
 )
-from scaleplan.specs.serving_schema import ServingSpec, unknown_words, with_own_accelerator
+from scaleplan.specs.serving_schema import LOOK_UPS, ServingSpec
 from scaleplan.specs.yaml12 import parse
 
 PRESETS = Path(scaleplan.__file__).parent / "presets" / "accelerators"
@@ -235,14 +236,14 @@ def test_the_heading_is_refused_with_its_reason(words, text):
 
 def test_names_that_are_not_known_are_told_with_their_lines():
     document = parse("serving:\n  tokens: 2T\n  on: h100-smx\n  precision: fp9\n  pue: gogle\n", "plan.yaml")
-    problems = unknown_words(document, document.data["serving"], lambda name: name)
+    problems = unknown_words(document, "serving", document.data["serving"], LOOK_UPS, lambda name: name)
     assert [problem.split(": ")[:2] for problem in problems] == [
         ["plan.yaml:3", "serving.on"],
         ["plan.yaml:4", "serving.precision"],
         ["plan.yaml:5", "serving.pue"],
     ]
     known = {"on": "8xh100-sxm", "precision": "fp8", "pue": "google"}
-    assert unknown_words(document, known, lambda name: name) == []
+    assert unknown_words(document, "serving", known, LOOK_UPS, lambda name: name) == []
 
 
 def test_an_accelerator_file_is_looked_for_beside_the_document(tmp_path):
@@ -258,7 +259,7 @@ def test_an_accelerator_file_is_looked_for_beside_the_document(tmp_path):
     preset = ServingSpec(tokens=1e12, on="h100-sxm")
     assert with_own_accelerator(preset, lambda name: name) is preset
     missing = parse("serving:\n  on: ./none.yaml\n", str(tmp_path / "plan.yaml"))
-    (problem,) = unknown_words(missing, missing.data["serving"], lambda name: str(tmp_path / name))
+    (problem,) = unknown_words(missing, "serving", missing.data["serving"], LOOK_UPS, lambda name: str(tmp_path / name))
     assert "serving.on" in problem
     with pytest.raises(InputFileError):
         service(tokens=1e12, on=str(tmp_path / "none.yaml"))
