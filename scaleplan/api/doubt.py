@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from scaleplan.conventions import ParamCount
+from scaleplan.api.limits import without_layout
 from scaleplan.errors import Notice, UsageError
 from scaleplan.planning.allocation import plan_of_run
 from scaleplan.planning.beside import with_beside
@@ -58,7 +58,9 @@ def _drawn(plan: Plan, draws: int, seed: int) -> Plan:
         for name, value in taken.items()
         if value is not None and costing is not None
     ]
-    spread = bands_by_draws(task_of(plan.law, problem), draws, seed=seed, level=problem.level, ceilings=ceilings)
+    spread = bands_by_draws(
+        task_of(plan.law, without_layout(problem)), draws, seed=seed, level=problem.level, ceilings=ceilings
+    )
     ends = spread.ends()
     named = {f"{name}_{end}": ends.get(f"{name}_{end}") for name in _ENDS for end in ("low", "high")}
     return with_beside(replace(plan, **cast("dict[str, Any]", named)), spread=spread)
@@ -71,8 +73,6 @@ def with_regret(
     how: Literal["mean", "worst"],
     draws: int | None,
     seed: int,
-    *,
-    resources: bool = False,
 ) -> Plan:
     """The plan of least regret in front, the laws' own plans as its cross-check, and the table behind it.
 
@@ -83,10 +83,12 @@ def with_regret(
     problem = plan.problem
     if problem.experts is not None:
         raise UsageError("one law alone plans mixtures, and regret is between laws: leave experts or robust out")
+    # A layout at whose edge a size stays is that of the first law's plan.
+    problem = without_layout(problem)
     table = regret(laws, partial(_task, problem), how=how, draws=draws, seed=seed)
     law, params, tokens = table.worlds[0], table.best.params, table.best.tokens
     if machine is not None and table.best.law is not plan.law:
-        problem, tokens = _paid(law, problem, machine, params, tokens, resources=resources)
+        problem, tokens = _paid(law, problem, machine, params, tokens)
     best = plan_of_run(law, problem, params, tokens, _METHODS[how])
     notices = tuple(each for each in table.warnings if each not in plan.warnings)
     if len(table.worlds) == 1 and draws is None:
@@ -105,26 +107,15 @@ def _task(problem: Problem, law: Law) -> Task:
     return task_of(law, problem)
 
 
-def _paid(
-    law: Law, problem: Problem, machine: Machine, params: float, tokens: float, *, resources: bool
-) -> tuple[Problem, float]:
+def _paid(law: Law, problem: Problem, machine: Machine, params: float, tokens: float) -> tuple[Problem, float]:
     """The problem at the speed of a model of so many parameters, and the tokens that its limits pay for then.
 
     Regret is told at the speed of the first law's plan; the run that is taken has its own.
     """
-    sized = replace(problem, params=params)
-    if problem.constrained:
-        from scaleplan.api.speeds import at_speed
-        from scaleplan.planning.constrained import run_of
-
-        if problem.loss is not None:
-            return problem, tokens
-        found = at_speed(sized, machine, law)
-        return replace(found, params=problem.params), run_of(law, found).tokens
-    if not resources:
+    if not problem.constrained or problem.loss is not None:
         return problem, tokens
-    from scaleplan.api.resources import flop_of
+    from scaleplan.api.speeds import at_speed
+    from scaleplan.planning.constrained import run_of
 
-    accounting = problem.accounting
-    flop = flop_of(law, sized, machine)
-    return replace(problem, train_flop=flop), float(accounting.tokens(accounting.size(params, ParamCount.TOTAL), flop))
+    found = at_speed(replace(problem, params=params), machine, law)
+    return replace(found, params=problem.params), run_of(law, found).tokens

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from scaleplan.api.speeds import MUCH_LEFT, at_speed, costing_within
 from scaleplan.compute.accounting import Accounting
-from scaleplan.errors import Notice, UsageError
+from scaleplan.errors import InfeasibleError, Notice, UsageError
 from scaleplan.planning.beside import with_beside
 from scaleplan.planning.constrained import UnvaluedRepeatsError
 from scaleplan.planning.cross_check import cross_checked
@@ -34,6 +34,8 @@ REPEATS_LAW = "muennighoff-2023"
 EXPERTS_LAW = "ludziejewski-2025"
 """The preset that plans mixtures of experts."""
 _OF_MACHINE = ("max_usd", "max_mwh", "memory")
+_MOST_FLOP = 1e200
+"""Our choice: of more neither squares nor products of FLOPs are numbers here."""
 _CROWDED = 4
 """Our choice: with a quarter of the requests a token takes some four times the accelerator-seconds."""
 
@@ -73,7 +75,11 @@ def asked_of(
         InfeasibleError: limits that no plan meets.
     """
     own = LimitWords() if spec is None or spec.limits is None else spec.limits.words
-    flags = read_limits(limits or {})._replace(**{key: value for key, value in fixed.items() if value is not None})
+    flags = read_limits(limits or {})
+    for key, value in fixed.items():
+        if value is not None and getattr(flags, key) is not None:
+            raise UsageError(f"{key} is given twice, by itself and among the limits: keep one")
+    flags = flags._replace(**{key: value for key, value in fixed.items() if value is not None})
     words = merged(own, flags)
     check_limits(words)
     service, assumptions = _service(serving or {}, spec)
@@ -113,13 +119,19 @@ def plan_within(
     """
     try:
         bounded = with_limits(problem, asked, machine, laws[0])
-        plan = cross_checked(laws, bounded, leave_out=leave_out)
+        plan = cross_checked(laws, bounded, leave_out=leave_out, others=without_layout(bounded))
     except UnvaluedRepeatsError:
         if not leave_out or laws[0].id != DEFAULT_LAW:
             raise
         return _by_law_of_repeats(problem, asked, machine)
     plan = with_notice(with_beside(plan, serving_assumptions=asked.assumptions), _notices(bounded, plan))
     return plan if machine is None else with_bill(plan, machine, asked)
+
+
+def without_layout(problem: Problem) -> Problem:
+    """The problem of laws that cross-check: the layout at whose edge a size stays is that of the first law's plan."""
+    limits = problem.limits
+    return problem if limits is None else replace(problem, limits=limits._replace(layout=None))
 
 
 def _by_law_of_repeats(problem: Problem, asked: Asked, machine: Machine | None) -> Plan:
@@ -161,7 +173,8 @@ def _serving_beside(problem: Problem) -> tuple[Notice, ...]:
         return (Notice("lifetime_budget", f"the budget of {what} pays for training and for serving together."),)
     if limits.max_usd is not None or limits.max_mwh is not None:
         return ()
-    text = "the budget is time of the machine that trains: serving is paid beside it and does not move the plan."
+    moves = "does not move the plan" if problem.service.largest() is None else "bounds the plan by its replica alone"
+    text = f"the budget is time of the machine that trains: serving is paid beside it and {moves}."
     return (Notice("serving_beside", f"{text} Money (usd, max_usd) pays for both."),)
 
 
@@ -207,12 +220,23 @@ def with_limits(problem: Problem, asked: Asked, machine: Machine | None, law: La
 
 
 def _times(machine: Machine, *, budget: bool) -> dict[str, float | None]:
-    """The machine's budget of time, hours or money, and its deadline."""
+    """The machine's budget of time, hours or money, and its deadline.
+
+    Raises:
+        UsageError: money without a price, a time without a number of accelerators.
+        InfeasibleError: other work takes all of it, or it buys no plan that numbers here can hold.
+    """
     said = machine.conditions
     if not budget:
         return {"deadline_days": said.days}
+    from scaleplan.compute.bill import SECONDS_PER_HOUR, training_within
+
+    hours = machine.budget_hours
+    most = SECONDS_PER_HOUR * training_within(hours, machine.rates) * machine.part.peak
+    if not 1 <= most < _MOST_FLOP:
+        advice = "lower" if most > 1 else "raise"
+        raise InfeasibleError(f"{hours:.6g} accelerator-hours buy no plan; {advice} the budget")
     if said.usd is None and said.gpu_hours is None:
-        _ = machine.budget_hours  # a time of how many is told there
         return {"days": said.days}
     return {"usd": said.usd, "gpu_hours": said.gpu_hours, "deadline_days": said.days}
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from scaleplan.api.budgets import budget_file, common_flop, machine_for
@@ -146,6 +145,7 @@ def allocate_document(
 
         asked = asked_of(limits, serving, spec, {key: given.get(key) for key in ("params", "tokens")})
         if asked is not None:
+            single = single and not any(is_array(value) for value in asked.limits)
             given |= {key: value for key in ("params", "tokens") if (value := getattr(asked.limits, key)) is not None}
     laws = resolve_laws(law, (DEFAULT_LAW, *CROSS_CHECK) if single else (DEFAULT_LAW,))
     resources = machine is not None and "flops" not in given and "loss" not in given
@@ -157,7 +157,7 @@ def allocate_document(
     problem = Problem(
         name=None if spec is None else spec.name,
         file=path,
-        # Until the machine's budget is turned into FLOPs below, any will do.
+        # The machine's budget takes its place with the other limits below.
         train_flop=1.0 if resources else given.get("flops"),
         loss=given.get("loss"),
         params=given.get("params"),
@@ -167,25 +167,21 @@ def allocate_document(
     )
     if machine is not None and not single:
         raise UsageError("a cluster is planned for one budget at a time; leave on out for arrays")
-    if asked is not None or (machine is not None and machine.ends_by_time(resources=resources)):
+    if asked is not None or (machine is not None and (resources or machine.ends_by_time)):
         from scaleplan.api.limits import NOTHING, plan_within
 
         if resources:
             asked = (asked or NOTHING)._replace(resources=True)
         plan = plan_within(laws, problem, asked or NOTHING, machine, leave_out=law is None or is_all(law))
         plan = with_notice(plan, narrowed)
-        plan = _in_doubt(plan, machine, doubt, single=single, resources=resources)
+        plan = _in_doubt(plan, machine, doubt, single=single)
         return _with_hyper(plan, single=single) if hyper else plan
-    if machine is not None and resources:
-        from scaleplan.api.resources import flop_of
-
-        problem = replace(problem, train_flop=flop_of(laws[0], problem, machine))
     plan = cross_checked(laws, problem, leave_out=law is None or is_all(law))
     if machine is not None:
         from scaleplan.api.resources import with_costing
 
-        plan = with_notice(with_costing(plan, machine, resources=resources), narrowed)
-    plan = _in_doubt(plan, machine, doubt, single=single, resources=resources)
+        plan = with_notice(with_costing(plan, machine), narrowed)
+    plan = _in_doubt(plan, machine, doubt, single=single)
     return _with_hyper(plan, single=single) if hyper else plan
 
 
@@ -209,7 +205,6 @@ def _in_doubt(
     doubt: tuple[str | None, int | str | None, int | str],
     *,
     single: bool,
-    resources: bool,
 ) -> Plan:
     """The plan with bands by draws, and the plan of least regret before it, where they are asked for."""
     robust, draws, seed = doubt
@@ -226,7 +221,7 @@ def _in_doubt(
         assert many is not None
         return with_draws(plan, many, whole("seed", seed))
     laws = [each.law for each in (plan, *plan.cross_check)]
-    return with_regret(plan, laws, machine, cast("Any", robust), many, whole("seed", seed), resources=resources)
+    return with_regret(plan, laws, machine, cast("Any", robust), many, whole("seed", seed))
 
 
 def _with_hyper(plan: Plan, *, single: bool) -> Plan:

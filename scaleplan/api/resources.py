@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from scaleplan import units
-from scaleplan.compute.costing import Costing, Workload
-from scaleplan.errors import InfeasibleError, Notice, UsageError
+from scaleplan.compute.costing import Workload
+from scaleplan.errors import Notice, UsageError
 from scaleplan.specs.conditions import RESOURCES, Conditions, check_budget, given, read_conditions, resource_words
 from scaleplan.specs.machines import Machine, Subject, costing_of, machine_of
 
 if TYPE_CHECKING:
     from scaleplan.laws.law import Law
     from scaleplan.planning.plan import Plan
-    from scaleplan.planning.problem import Problem
 
 
 _MUCH_LEFT = 0.001
@@ -74,32 +72,6 @@ def unused_words(words: Mapping[str, Any], conditions: Conditions | None) -> lis
     return list(dict.fromkeys([*said, *of_file]))
 
 
-def flop_of(law: Law, problem: Problem, machine: Machine) -> float:
-    """The training FLOPs, in the problem's convention, that a machine's budget pays for under a law.
-
-    Raises:
-        InfeasibleError: it pays for no plan, its plan fits in no layout, or its hours do not end by the deadline.
-        UsageError: money without a price, a time without a number of accelerators.
-    """
-    from scaleplan.compute.bill import training_within
-    from scaleplan.planning.resources import flop_within
-
-    hours, days, count = machine.budget_hours, machine.deadline_days, machine.accelerators
-    if count is not None and days is not None and hours > count * 24 * days * (1 + 1e-9):
-        raise InfeasibleError(
-            f"{hours:,.6g} accelerator-hours take {hours / 24 / count:.4g} days on {count:,} {machine.accelerator.id}, "
-            f"the deadline is {days:g}: they need at least {math.ceil(hours / 24 / days):,} of them"
-        )
-
-    def hours_of(plan: Plan) -> float:
-        costing = costing_of(subject_of(plan), machine, deadline_days=days, gpu_hours=hours, checked=False)
-        return costing.gpu_hours
-
-    seconds = 3600 * training_within(hours, machine.rates)
-    guess = seconds * machine.part.peak * (machine.conditions.mfu or 0.4)
-    return flop_within(law, problem, hours, hours_of, guess)
-
-
 def paid_flop(law: Law, conditions: Conditions) -> tuple[float, tuple[Notice, ...]]:
     """The training FLOPs, as a law counts them, that a cluster, hours or money pay for under its own plan; notices.
 
@@ -107,14 +79,14 @@ def paid_flop(law: Law, conditions: Conditions) -> tuple[float, tuple[Notice, ..
         InfeasibleError: as for ``flop_of``.
         UsageError: as for ``flop_of``.
     """
+    from scaleplan.api.limits import NOTHING, plan_within
     from scaleplan.compute.accounting import Accounting
-    from scaleplan.planning.allocation import allocate
     from scaleplan.planning.problem import Problem
 
     machine = machine_of(conditions)
     problem = Problem(train_flop=1.0, accounting=Accounting(flop=law.counts_flop))
-    flop = flop_of(law, problem, machine)
-    costing = with_costing(allocate(law, replace(problem, train_flop=flop)), machine, resources=True).costing
+    plan = plan_within([law], problem, NOTHING._replace(resources=True), machine, leave_out=False)
+    costing, flop = plan.costing, float(plan.train_flop)
     assert costing is not None
     paid = f"{costing.gpu_hours:,.6g} hours of {machine.accelerator.id}"
     speed = f"a utilisation of {costing.mfu:.1%} and a goodput of {machine.rates.goodput:.0%}"
@@ -122,40 +94,14 @@ def paid_flop(law: Law, conditions: Conditions) -> tuple[float, tuple[Notice, ..
     return flop, (Notice("paid_flop", text), *costing.warnings)
 
 
-def with_costing(plan: Plan, machine: Machine, *, resources: bool) -> Plan:
-    """A plan with its bill on a machine.
-
-    Args:
-        plan: the plan of one budget.
-        machine: where it runs.
-        resources: whether the machine's hours were the budget, rather than FLOPs or a loss.
+def with_costing(plan: Plan, machine: Machine) -> Plan:
+    """The plan of a budget of FLOPs, or of a loss, with its bill, whose notices come first: they are of what was asked.
 
     Raises:
-        InfeasibleError: it fits in no layout, or misses its deadline.
+        InfeasibleError: it fits in no layout.
     """
-    subject = subject_of(plan)
-    if not resources:
-        costing = costing_of(subject, machine, deadline_days=machine.conditions.days)
-        return _with(plan, costing)
-    hours = machine.budget_hours
-    costing = costing_of(subject, machine, deadline_days=machine.deadline_days, gpu_hours=hours)
-    left = 1 - costing.gpu_hours / hours
-    notices = (*costing.warnings, *([_unspent(left)] if left > _MUCH_LEFT else []))
-    return _with(plan, costing._replace(warnings=notices))
-
-
-def _with(plan: Plan, costing: Costing) -> Plan:
-    """A plan with its bill, whose notices come first: they are about what was asked for."""
-    return replace(plan, costing=costing, warnings=(*costing.warnings, *plan.warnings))
-
-
-def _unspent(left: float) -> Notice:
-    text = f"{left:.1%} of the budget is left: a larger plan fits in memory only by a slower layout, which exceeds it."
-    return Notice("unspent", text)
-
-
-def subject_of(plan: Plan) -> Subject:
-    """The run of a plan; its shape is not known."""
     params = float(plan.params)
     name = plan.problem.name or f"plan of {plan.law.id}"
-    return Subject(workload=Workload(name, params, params, float(plan.tokens)))
+    subject = Subject(workload=Workload(name, params, params, float(plan.tokens)))
+    costing = costing_of(subject, machine, deadline_days=machine.conditions.days)
+    return replace(plan, costing=costing, warnings=(*costing.warnings, *plan.warnings))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from scaleplan.errors import InfeasibleError
 from scaleplan.search import last_within
@@ -26,7 +26,9 @@ _USUAL_MFU = 0.4
 """Our choice: where the search for a utilisation starts."""
 _JUMP = 1e-4
 """Our choice: how near to come to a utilisation at which the layout changes; an estimate is off by far more."""
-_CLOSE = 2e-8
+_SMALLER, _FASTER = 0.93, 0.01
+"""Our choice: a model 7 % smaller costs 0.2 % compute; where it trains by 1 % faster it is worth a look."""
+_CLOSE = 1e-10
 """Our choice: how near to the utilisation that a plan reaches, relative."""
 MUCH_LEFT = 0.001
 """Our choice: less is beyond the four figures that are printed."""
@@ -35,46 +37,96 @@ MUCH_LEFT = 0.001
 def at_speed(problem: Problem, machine: Machine, law: Law, start: float = math.log(_USUAL_MFU)) -> Problem:
     """The problem with what training takes of the machine at the utilisation of its own plan.
 
-    Where a larger model would train in a slower layout, beyond the limits, the size stays at that edge. ``start`` is
-    the logarithm of a utilisation to search from.
-    """
-    from scaleplan.planning.constrained import run_of
-    from scaleplan.specs.efforts import effort_of
+    Where a larger model would train in a slower layout, beyond the limits, the size stays at that edge; where one a
+    little smaller trains faster, the better of the two is taken. ``start`` is the logarithm of a utilisation to search
+    from.
 
+    Raises:
+        InfeasibleError: it fits in no layout.
+        UsageError: the law cannot express it.
+    """
     if machine.conditions.mfu is not None:
+        from scaleplan.specs.efforts import effort_of
+
         return replace(problem, effort=effort_of(machine))
     if problem.experts == "free":
         return _at_best_experts(problem, machine, law)
-
-    reached: dict[float, tuple[Run, float]] = {}
-
-    def at(ln_mfu: float) -> Problem:
-        return replace(problem, effort=effort_of(machine, math.exp(ln_mfu)))
-
-    def ln_reached(run: Run) -> float:
-        return math.log(costing_within(problem, run, machine, checked=False).mfu)
-
-    def excess(ln_mfu: float) -> float:
-        run = run_of(law, at(ln_mfu))
-        reached[ln_mfu] = run, ln_reached(run)
-        return ln_mfu - reached[ln_mfu][1]
-
-    try:
-        found = last_within(excess, start, jump=_JUMP, close=_CLOSE)
-    except InfeasibleError:
+    search = _Search(problem, machine, law, {})
+    found = search.found(start)
+    if found is None:
         # Only at the speed of the run that limits of time and money would leave can they be said to clash.
-        speed = ln_reached(run_of(law, _unhurried(at(0.0))))
+        speed = search.ln_reached(search.run(_unhurried(search.at(0.0))))
+        found = search.found(speed)
+        if found is None:
+            return search.at(speed)  # which has no plan either, and says why
+    return search.tuned(found)
+
+
+class _Search(NamedTuple):
+    """The search for a utilisation, its logarithm throughout; ``reached`` keeps every run that was looked at."""
+
+    problem: Problem
+    machine: Machine
+    law: Law
+    reached: dict[float, tuple[Run, float]]
+
+    def at(self, ln_mfu: float) -> Problem:
+        """The problem at a utilisation."""
+        from scaleplan.specs.efforts import effort_of
+
+        return replace(self.problem, effort=effort_of(self.machine, math.exp(ln_mfu)))
+
+    def run(self, problem: Problem) -> Run:
+        """The best run of a problem."""
+        from scaleplan.planning.constrained import run_of
+
+        return run_of(self.law, problem)
+
+    def ln_reached(self, run: Run) -> float:
+        """The utilisation that a run reaches."""
+        return math.log(costing_within(self.problem, run, self.machine, checked=False).mfu)
+
+    def found(self, start: float) -> float | None:
+        """The utilisation whose plan reaches it, or just more; ``None`` where there is no plan at one of the trials."""
+
+        def excess(ln_mfu: float) -> float:
+            run = self.run(self.at(ln_mfu))
+            self.reached[ln_mfu] = run, self.ln_reached(run)
+            return ln_mfu - self.reached[ln_mfu][1]
+
         try:
-            found = last_within(excess, speed, jump=_JUMP, close=_CLOSE)
+            found = last_within(excess, start, jump=_JUMP, close=_CLOSE)
         except InfeasibleError:
-            return at(speed)  # which has no plan either, and says why
-    run, speed = reached[found]
-    found = min(found, speed)  # so near that limits are kept to rounding
-    limits = problem.limits
-    if speed - found <= MUCH_LEFT or limits is None or limits.layout is not None or problem.experts is not None:
-        return at(found)
-    # A larger model's layout is slower: this size, and more tokens, use the limits up.
-    return at_speed(replace(problem, limits=limits._replace(layout=run.params)), machine, law, speed)
+            return None
+        # So near that limits are kept to rounding.
+        self.reached[min(found, self.reached[found][1])] = self.reached[found]
+        return min(found, self.reached[found][1])
+
+    def tuned(self, found: float) -> Problem:
+        """The problem at a utilisation that was found, or held to a size that trains faster."""
+        limits, law = self.problem.limits, self.law
+        if limits is None or limits.layout is not None or self.problem.experts is not None:
+            return self.at(found)
+        if law.surface is None or law.allocation is not None:
+            return self.at(found)  # a published allocation is not weighed against another size
+        run, speed = self.reached[found]
+        if speed - found > MUCH_LEFT:
+            # A larger model's layout is slower: this size, and more tokens, use the limits up.
+            return self.held_to(run.params, speed)
+        if self.problem.params is not None or self.problem.tokens is not None:
+            return self.at(found)
+        size = _SMALLER * run.params
+        faster = self.ln_reached(run._replace(params=size, params_active=size, tokens=run.tokens / _SMALLER))
+        if faster - speed <= _FASTER:
+            return self.at(found)
+        other = self.held_to(size, faster)
+        return other if self.run(other).aim < run.aim else self.at(found)
+
+    def held_to(self, params: float, ln_mfu: float) -> Problem:
+        """The problem of models up to a size, searched for from a utilisation on."""
+        assert self.problem.limits is not None
+        held = replace(self.problem, limits=self.problem.limits._replace(layout=params))
+        return at_speed(held, self.machine, self.law, ln_mfu)
 
 
 def _unhurried(problem: Problem) -> Problem:

@@ -14,7 +14,7 @@ from scaleplan.laws.law import Law
 from scaleplan.laws.uncertainty import Uncertainty
 from scaleplan.ops import Real, all_true, any_true, exp, first_where, is_array
 from scaleplan.planning.bands import Ends, loss_ends, plan_ends
-from scaleplan.planning.notices import law_notices, many_epochs
+from scaleplan.planning.notices import by_surface, law_notices, many_epochs
 from scaleplan.planning.optimum import (
     Point,
     optimum,
@@ -74,11 +74,13 @@ def _forgiving(plan: Plan, surface: LossSurface | None = None) -> Plan:
 def _under_limits(law: Law, problem: Problem) -> Plan:
     """The plan of a problem with more than its budget, what holds it back beside it."""
     from scaleplan.planning.beside import with_beside
-    from scaleplan.planning.constrained import solve_problem, why_of
+    from scaleplan.planning.constrained import METHOD, METHODS_FOR_LOSS, solve_problem, why_of
 
     found = solve_problem(law, problem)
     _require_whole(law, found.point)
     plan = _plan(found.task.law, problem, found.point, found.ends)
+    if law.allocation is not None and found.point.method in (METHOD, *METHODS_FOR_LOSS):
+        plan = replace(plan, warnings=(*plan.warnings, *by_surface(law)))
     if found.experts is not None:
         plan = with_beside(replace(plan, params=found.params), params_active=plan.params, experts=found.experts)
     plan = _with_serving(plan)
@@ -97,8 +99,14 @@ def _bindings(found: Constrained) -> list[str | None]:
 
     from scaleplan.planning.sweep import binding_of
 
-    shape = np.shape(found.point.size.total + found.point.tokens)
-    return binding_of(found.task, found.solution, np.ones(shape, dtype=bool))
+    ok = np.ones(np.shape(found.point.size.total + found.point.tokens), dtype=bool)
+    if not is_array(found.experts) or len(found.tasks) == 1:
+        return binding_of(found.task, found.solution, ok)
+    names = np.full(ok.shape, None, dtype=object)
+    for number, task in found.tasks.items():
+        rows = ok & (found.experts == number)
+        names[rows] = np.array(binding_of(task, found.solution, ok), dtype=object)[rows]
+    return names.tolist()
 
 
 def plan_of_run(law: Law, problem: Problem, params: float, tokens: float, method: str) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -27,7 +28,7 @@ _EMBEDDINGS = 9.0
 """Our choice: ln of how many times all parameters are those outside the embeddings, at most, one way or the other."""
 _ALL = 1e-12
 METHOD = "least loss under its limits"
-METHOD_FOR_LOSS = "least {} for its loss under its limits"
+METHODS_FOR_LOSS = ("least FLOP for its loss under its limits", "least money for its loss under its limits")
 
 
 class UnvaluedRepeatsError(UsageError):
@@ -56,6 +57,8 @@ class Constrained(NamedTuple):
     point: Point
     ends: Ends
     experts: Real | None = None
+    tasks: Mapping[int, Task] = {}
+    """Of mixtures, the task at each number of experts that was tried."""
 
     @property
     def params(self) -> Real:
@@ -122,10 +125,10 @@ def solve_problem(law: Law, problem: Problem) -> Constrained:
     flop = _one_budget(task, problem)
     if flop is not None:
         return _closed(task, problem, flop)
-    task, solution, experts = _solved(task, problem)
+    task, solution, experts, tasks = _solved(task, problem)
     size = solution.size(task)
     train_flop = _as_given(problem.accounting.train_flop(size, solution.tokens), problem.train_flop)
-    method = METHOD if problem.loss is None else METHOD_FOR_LOSS.format(_EXPENSES[task.spending.name])
+    method = METHOD if problem.loss is None else METHODS_FOR_LOSS[task.spending.name == "usd"]
     point = Point(size, solution.tokens, train_flop, solution.loss, method)
     ends = loss_ends(task.law, point, problem.level)
     if not is_array(solution.params + solution.loss):
@@ -133,7 +136,7 @@ def solve_problem(law: Law, problem: Problem) -> Constrained:
     for end in ("params_low", "params_high"):
         if ends.get(end) is not None:
             ends[end] = _all_params(cast("Real", ends[end]), experts)
-    return Constrained(task, solution, point, ends, experts)
+    return Constrained(task, solution, point, ends, experts, tasks)
 
 
 def _as_given(train_flop: Real, budget: Real | None) -> Real:
@@ -143,8 +146,8 @@ def _as_given(train_flop: Real, budget: Real | None) -> Real:
     return where(abs(train_flop - budget) <= _ALL * budget, budget, train_flop)
 
 
-def _solved(task: Task, problem: Problem) -> tuple[Task, Solution, Real | None]:
-    """The task as solved, its solution, and of a mixture the number of experts.
+def _solved(task: Task, problem: Problem) -> tuple[Task, Solution, Real | None, dict[int, Task]]:
+    """The task as solved, its solution, and of a mixture the number of experts and the task at each that was tried.
 
     Raises:
         UsageError: the law cannot express the problem.
@@ -152,6 +155,7 @@ def _solved(task: Task, problem: Problem) -> tuple[Task, Solution, Real | None]:
     """
     task.law.require_surface("a plan under limits")
     experts: Real | None = None
+    tasks: dict[int, Task] = {}
     if problem.experts is None:
         solution = solve(task)
     else:
@@ -163,12 +167,13 @@ def _solved(task: Task, problem: Problem) -> tuple[Task, Solution, Real | None]:
             return () if memory_of is None else (Range("memory", "params", None, memory_of(number)),)
 
         mixture = solve_experts(task, problem.experts, held)
-        solution, experts = mixture.solution, mixture.experts
-        task = mixture.task if not is_array(experts) else task
+        solution, experts, tasks = mixture.solution, mixture.experts, mixture.tasks
+        task = mixture.task if not is_array(experts) or len(tasks) == 1 else task
     if not all_true(solution.feasible):
-        raise InfeasibleError(_clash(task, experts))
+        _require_repeats(task, problem)
+        raise InfeasibleError(_clash(task) if len(tasks) < 1 else _clash_of_experts(tasks))
     _require_valued(task.law, problem, solution)
-    return task, solution, experts
+    return task, solution, experts, tasks
 
 
 def _all_params(active: Real, experts: Real | None) -> Real:
@@ -191,8 +196,9 @@ def run_of(law: Law, problem: Problem) -> Run:
     flop = _one_budget(task, problem)
     if flop is not None:
         point = optimum(law, problem.accounting, flop, problem.params, problem.tokens)
-        return Run(float(point.size.total), float(point.size.total), float(point.tokens))
-    task, solution, experts = _solved(task, problem)
+        aim = math.nan if point.loss is None else float(point.loss)
+        return Run(float(point.size.total), float(point.size.total), float(point.tokens), aim=aim)
+    task, solution, experts, _ = _solved(task, problem)
     active = float(solution.size(task).total)
     many = None if experts is None else float(experts)
     aim = solution.loss if task.loss is None else solution.spent(task, task.spending)
@@ -242,9 +248,6 @@ def _closed(task: Task, problem: Problem, flop: Real) -> Constrained:
     return Constrained(task, Solution(params, point.tokens, loss, True), point, ends)
 
 
-_EXPENSES = {"flops": "FLOP", "usd": "money"}
-
-
 def why_of(found: Constrained, usd_per_flop: float | None = None) -> Why:
     """What holds a solved problem of single numbers back."""
     from scaleplan.planning.why import why
@@ -281,14 +284,50 @@ def _unpriced(found: Constrained) -> Why:
     return Why(tuple(held), binding, binding[0] if len(binding) == 1 else None, ())
 
 
-def _clash(task: Task, experts: Real | None = None) -> str:
+def _clash(task: Task) -> str:
     numbers = [getattr(c, end, None) for c in task.constraints for end in ("limit", "least", "most")]
     if any(is_array(each) for each in (task.loss, task.unique_tokens, *numbers)):
         return "no run meets all limits of one of these problems; plan it alone to see which of them clash"
     from scaleplan.planning.clash import clash, clash_text
 
-    text = clash_text(clash(task))
-    return text if experts is None else f"{text} (parameters that a token passes, with {float(experts):g} experts)"
+    return clash_text(clash(task))
+
+
+def _clash_of_experts(tasks: Mapping[int, Task]) -> str:
+    """What clashes whatever the number of experts, each limit with the nearest value at any of them."""
+    from scaleplan.planning.clash import Clash, Side, clash, clash_text
+
+    first = next(iter(tasks.values()))
+    if any(is_array(getattr(c, end, None)) for c in first.constraints for end in ("limit", "least", "most")):
+        return _clash(first)
+    found = {number: clash(task) for number, task in tasks.items()}
+    names = min((each.names for each in found.values()), key=len)
+
+    def of_all(side: Side, number: int) -> Side:
+        if side.of != "params":
+            return side
+        given, nearest = (None if x is None else float(_all_params(x, number)) for x in (side.given, side.nearest))
+        return side._replace(given=cast("float", given), nearest=nearest)
+
+    sides: list[Side] = []
+    for name in names:
+        same = [of_all(side, number) for number, each in found.items() for side in each.sides if side.name == name]
+        able = [side for side in same if side.nearest is not None]
+        sides.append(min(able or same, key=lambda side: abs(math.log((side.nearest or side.given) / side.given))))
+    return clash_text(Clash(tuple(sides)))
+
+
+def _require_repeats(task: Task, problem: Problem) -> None:
+    """Say that repeats are what is wanting, where a task that sees each token once fails for that alone."""
+    limits = problem.limits
+    if limits is None or limits.unique_tokens is None or task.law.repeated is not None:
+        return
+    epochs = math.inf if limits.max_epochs is None else limits.max_epochs
+    wider = [c._replace(most=epochs * limits.unique_tokens) for c in task.constraints if isinstance(c, Range)
+             and c.name == "unique_tokens"]  # fmt: skip
+    rest = [c for c in task.constraints if c.name != "unique_tokens"]
+    if all_true(solve(task._replace(constraints=(*rest, *wider))).feasible):
+        raise UnvaluedRepeatsError(_unvalued(task.law, float(cast("float", limits.unique_tokens))))
 
 
 def _require_valued(law: Law, problem: Problem, solution: Solution) -> None:
@@ -297,12 +336,17 @@ def _require_valued(law: Law, problem: Problem, solution: Solution) -> None:
     if limits is None or limits.unique_tokens is None or law.repeated is not None:
         return
     more = True if limits.max_epochs is None else limits.max_epochs > 1
+    if problem.tokens is not None:
+        more = more & (problem.tokens > limits.unique_tokens)
     stopped = (solution.tokens >= limits.unique_tokens * _CLEAR) & more
     if any_true(stopped):
-        from scaleplan import units
+        raise UnvaluedRepeatsError(_unvalued(law, first_where(stopped, limits.unique_tokens + 0.0 * solution.tokens)))
 
-        unique = units.count(first_where(stopped, limits.unique_tokens + 0.0 * solution.tokens))
-        raise UnvaluedRepeatsError(
-            f"the best plan needs more than {unique} unique tokens, and {law.id} does not say what repeated ones are "
-            "worth: --max-epochs 1 sees each once, or choose a law of repeated data, such as --law muennighoff-2023"
-        )
+
+def _unvalued(law: Law, unique_tokens: float) -> str:
+    from scaleplan import units
+
+    return (
+        f"the plan needs more than {units.count(unique_tokens)} unique tokens, and {law.id} does not say what repeated "
+        "ones are worth: --max-epochs 1 sees each once, or choose a law of repeated data, such as --law muennighoff-2023"
+    )

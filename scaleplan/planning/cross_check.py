@@ -13,14 +13,17 @@ from scaleplan.planning.plan import Plan
 from scaleplan.planning.problem import Problem
 
 
-def cross_checked(laws: Sequence[Law], problem: Problem, *, leave_out: bool) -> Plan:
+def cross_checked(laws: Sequence[Law], problem: Problem, *, leave_out: bool, others: Problem | None = None) -> Plan:
     """Plan under every law; with ``leave_out`` a cross-check that cannot answer is left out, and a notice says so.
+
+    ``others`` is the problem of the laws behind the first, where it differs.
 
     Raises:
         UsageError: a law cannot answer and may not be left out, or as for ``allocate``.
         InfeasibleError: as for ``allocate``.
     """
-    reasons = {each.id: can_answer(each, problem, laws[0]) for each in laws[1:]}
+    others = others or problem
+    reasons = {each.id: can_answer(each, others, laws[0]) for each in laws[1:]}
     if not leave_out:
         for name, why in reasons.items():
             if why is not None:
@@ -28,10 +31,10 @@ def cross_checked(laws: Sequence[Law], problem: Problem, *, leave_out: bool) -> 
     able = [laws[0]]
     for each in laws[1:]:
         if reasons[each.id] is None and leave_out:
-            reasons[each.id] = _why_infeasible(each, problem)
+            reasons[each.id] = _why_infeasible(each, others)
         if reasons[each.id] is None:
             able.append(each)
-    plan = allocate_all(able, problem)
+    plan = allocate_all(able, problem, others)
     by_reason: dict[str, list[str]] = {}
     for name, why in reasons.items():
         if why is not None:
@@ -42,9 +45,9 @@ def cross_checked(laws: Sequence[Law], problem: Problem, *, leave_out: bool) -> 
     return with_notice(plan, (Notice("cannot_answer", f"left out of the cross-check: {left_out}."),))
 
 
-def allocate_all(laws: Sequence[Law], problem: Problem) -> Plan:
+def allocate_all(laws: Sequence[Law], problem: Problem, others: Problem | None = None) -> Plan:
     """The plan of the first law with the plans of the others as its cross-check; their notices joined."""
-    plans = [allocate(law, problem) for law in laws]
+    plans = [allocate(laws[0], problem), *(allocate(law, others or problem) for law in laws[1:])]
     notices = joined([(plan.law, plan.warnings) for plan in plans])
     return replace(plans[0], cross_check=tuple(plans[1:]), warnings=notices)
 

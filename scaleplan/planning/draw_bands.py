@@ -130,8 +130,10 @@ def _block(task: Task, plan: Solution, drawn: Draws, ceilings: Sequence[Ceiling]
     sized = priced
     if moved or own.kappa < 1:
         sized = solve(task._replace(law=drawn.tilted(flop), loss=target))
-    flops = priced.spent(task, Ceiling("flops", flop=task.accounting.flop))
-    spent = {ceiling.name: priced.spent(task, ceiling) for ceiling in ceilings}
+    # What the size decides goes with the size: all of it but the FLOPs that a loss takes, which a tilt leaves alone.
+    taken = priced if task.loss is not None and task.spending.beside is None else sized
+    flops = taken.spent(task, Ceiling("flops", flop=task.accounting.flop))
+    spent = {ceiling.name: taken.spent(task, ceiling) for ceiling in ceilings}
     loss = priced.loss * noise if task.loss is None else np.where(priced.feasible, task.loss, math.nan)
     return _Solved(priced._replace(loss=loss), sized, flops, spent)
 

@@ -29,6 +29,8 @@ _MOVES = 1e-7
 
 def limit_ends(task: Task, problem: Problem, point: Point, solution: Solution) -> Ends:
     """Bands of what moves with the law's constants, or with the loss where it was asked for."""
+    # The layout that a size is held to is the plan's own, and no limit on what the best size may be.
+    held, task = task, task._replace(constraints=tuple(c for c in task.constraints if c.name != "layout"))
     law, uncertainty = task.law, task.law.uncertainty
     half = loss_half_width(law, point, problem.level)
     if uncertainty is None or half is None or not moves(law):
@@ -47,9 +49,9 @@ def limit_ends(task: Task, problem: Problem, point: Point, solution: Solution) -
     if task.loss is not None:
         low, high = (_logs(task._replace(loss=task.loss * math.exp(s * half)), problem) for s in (1, -1))
         moves_of.append((low, high))
-    here = _logs(task, problem)
+    here, plan = _logs(task, problem), _values(held, problem, solution)
     assert here is not None
-    return _clipped(_quadrature(here, moves_of), task)
+    return _clipped(_quadrature(plan, here, moves_of), task)
 
 
 def _held_flop(task: Task, law: Law, solution: Solution) -> Task:
@@ -69,8 +71,10 @@ _Logs = dict[str, float]
 def _logs(task: Task, problem: Problem) -> _Logs | None:
     """ln of what a band may be of, at the solution of a task; ``None`` where there is none."""
     solution = solve(task)
-    if not solution.feasible:
-        return None
+    return _values(task, problem, solution) if solution.feasible else None
+
+
+def _values(task: Task, problem: Problem, solution: Solution) -> _Logs:
     size = solution.size(task)
     values = {
         "params": size.total,
@@ -102,14 +106,17 @@ def _size_misfit(uncertainty: Uncertainty, flop: Real, level: float) -> float:
     return float(uncertainty.log_params_half_width(none, flop, level))
 
 
-def _quadrature(here: _Logs, moves_of: list[tuple[_Logs | None, _Logs | None]]) -> Ends:
-    """Ends of every quantity that moves; an end is absent where a direction leads to no plan."""
+def _quadrature(plan: _Logs, here: _Logs, moves_of: list[tuple[_Logs | None, _Logs | None]]) -> Ends:
+    """Ends of every quantity that moves; an end is absent where a direction leads to no plan.
+
+    ``here`` is where the directions start from, ``plan`` what the ends are around.
+    """
     ends: Ends = {}
-    for name, value in here.items():
+    for name, value in plan.items():
         down = up = 0.0
         open_down = open_up = False
         for pair in moves_of:
-            steps = [None if moved_to is None else moved_to[name] - value for moved_to in pair]
+            steps = [None if moved_to is None else moved_to[name] - here[name] for moved_to in pair]
             known = [step for step in steps if step is not None]
             down += min([0.0, *known]) ** 2
             up += max([0.0, *known]) ** 2
@@ -117,7 +124,7 @@ def _quadrature(here: _Logs, moves_of: list[tuple[_Logs | None, _Logs | None]]) 
                 # Where it leads the other way is known from the side that has a plan.
                 rising = not known or known[0] < 0
                 open_up, open_down = open_up or rising, open_down or not rising
-        if max(down, up) < _MOVES**2 and not (open_down or open_up):
+        if max(down, up) < _MOVES**2:
             continue
         ends[f"{name}_low"] = None if open_down else math.exp(value - math.sqrt(down))
         ends[f"{name}_high"] = None if open_up else math.exp(value + math.sqrt(up))
@@ -127,11 +134,11 @@ def _quadrature(here: _Logs, moves_of: list[tuple[_Logs | None, _Logs | None]]) 
 def _clipped(ends: Ends, task: Task) -> Ends:
     """The ends within what ranges of the task allow: directions that each keep a bound may together exceed it."""
     for c in task.constraints:
-        if isinstance(c, Ceiling):
+        low, high = ("", "") if isinstance(c, Ceiling) else (f"{c.of}_low", f"{c.of}_high")
+        if isinstance(c, Ceiling) or low not in ends:
             continue
-        low, high = f"{c.of}_low", f"{c.of}_high"
-        if c.least is not None and ends.get(low) is not None:
-            ends[low] = greater(cast("Real", ends[low]), c.least)
-        if c.most is not None and ends.get(high) is not None:
-            ends[high] = lower(cast("Real", ends[high]), c.most)
+        if c.least is not None:
+            ends[low] = c.least if ends[low] is None else greater(cast("Real", ends[low]), c.least)
+        if c.most is not None:
+            ends[high] = c.most if ends[high] is None else lower(cast("Real", ends[high]), c.most)
     return ends

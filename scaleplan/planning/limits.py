@@ -102,7 +102,7 @@ def _of_size(limits: Limits, service: Service | None) -> list[Constraint]:
         ("serving_memory", "params", None, None if service is None else service.largest()),
         ("memory", "params", None, limits.memory),
         ("layout", "params", None, limits.layout),
-        ("batch", "tokens", limits.batch, None),
+        ("tokens_for_batch", "tokens", limits.batch, None),
         ("params", "params", limits.params, limits.params),
         ("tokens", "tokens", limits.tokens, limits.tokens),
         ("tokens_per_param", "tokens_per_param", limits.tokens_per_param, limits.tokens_per_param),
@@ -140,8 +140,10 @@ def _of_machine(limits: Limits, effort: Effort | None, service: Service | None) 
         if each is None and name in ("days", "deadline_days"):
             continue  # without a number of accelerators the time decides that number instead
         if each is None:
-            what = "power" if name == "max_mwh" else "price"
-            raise UsageError(f"{name}: the {what} of the accelerator is not known: give it")
+            what = "power [W] of the accelerator is not known: give it with watts"
+            if name != "max_mwh":
+                what = "price of the accelerator is not known: give one [USD an hour] with --price"
+            raise UsageError(f"{name}: the {what}")
         per_flop, beforehand = each * effort.hours_per_flop, each * effort.fixed_hours
         found.append(Ceiling(name, getattr(limits, name), per_flop=per_flop, beside=beside, fixed=beforehand))
     return found

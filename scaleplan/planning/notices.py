@@ -70,6 +70,12 @@ def held(law: Law) -> list[Notice]:
     return [Notice("held", f"{law.id}: a law of more than parameters and tokens, used at {values}.")]
 
 
+def by_surface(law: Law) -> tuple[Notice, ...]:
+    """A notice where limits are weighed by the loss of a law that publishes its allocation apart from it."""
+    text = f"{law.id}: limits are weighed by its loss L(N, D), whose best plan is not its published allocation."
+    return (Notice("by_surface", text),)
+
+
 def many_epochs(law: Law, epochs: Real) -> tuple[Notice, ...]:
     """A notice where tokens repeat so often that more of it is worth little, and the law cannot say that it harms."""
     decay = getattr(law.repeated, "R_D_star", None)

@@ -62,14 +62,10 @@ class Machine(NamedTuple):
         given = self.conditions
         return given.days if self.accelerators is None or given.usd is not None or given.gpu_hours is not None else None
 
-    def ends_by_time(self, *, resources: bool) -> bool:
-        """Whether a deadline bounds what so many accelerators can do, rather than deciding how many there are.
-
-        Args:
-            resources: whether the machine's own time, hours or money are the budget.
-        """
-        deadline = self.deadline_days if resources else self.conditions.days
-        return self.accelerators is not None and deadline is not None
+    @property
+    def ends_by_time(self) -> bool:
+        """Whether a time bounds what so many accelerators can do, rather than deciding how many there are."""
+        return self.accelerators is not None and self.conditions.days is not None
 
 
 _GIVEN = ("given", "given")
