@@ -108,6 +108,8 @@ def _of_file(file: str, flops: Number | None, law: Laws) -> _Listed:
         from scaleplan.api.plans import allocate_document
 
         plan = allocate_document(spec, file, {}, {}, law=law)
+        if plan.problem.constrained and flops is not None:
+            raise UsageError(f"{file} is bounded, and its plan has a budget of its own: leave --flops out")
         if plan.problem.constrained:
             return _Listed([_option(plan), *options], flops, None, law, spec.name)
     if spec.budget is None or flops is not None:

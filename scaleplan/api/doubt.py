@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from scaleplan.api.limits import without_layout
+from scaleplan.api.limits import NOTHING, Asked, with_bill, without_layout
 from scaleplan.errors import Notice, UsageError
 from scaleplan.planning.allocation import plan_of_run
 from scaleplan.planning.beside import with_beside
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from scaleplan.specs.machines import Machine
 
 _ENDS = ("train_flop", "params", "tokens", "tokens_per_param", "loss")
+_OF_RUN = ("extrapolation", "unspent", "large_batch", "crowded_replica", "many_epochs", "idle_accelerators")
+"""Codes of notices that speak of one run."""
 _METHODS = {"mean": "least expected regret", "worst": "least worst regret"}
 
 
@@ -73,6 +75,7 @@ def with_regret(
     how: Literal["mean", "worst"],
     draws: int | None,
     seed: int,
+    asked: Asked | None = None,
 ) -> Plan:
     """The plan of least regret in front, the laws' own plans as its cross-check, and the table behind it.
 
@@ -94,13 +97,14 @@ def with_regret(
     if len(table.worlds) == 1 and draws is None:
         text = f"{law.id} is the only law that may be true here: its own plan has no regret; name others, or --draws."
         notices = (Notice("one_law", text), *notices)
-    best = with_beside(best, regret=table)
+    assumptions = () if plan.beside is None else plan.beside.serving_assumptions
+    best = with_beside(best, regret=table, serving_assumptions=assumptions)
     best = replace(best, cross_check=(replace(plan, cross_check=()), *plan.cross_check))
     if machine is not None:
-        from scaleplan.api.limits import with_bill
-
-        best = with_bill(best, machine)
-    return replace(best, warnings=(*plan.warnings, *notices))
+        best = with_bill(best, machine, asked or NOTHING)
+    # What is said of one run is said of the one that is taken.
+    of_laws = tuple(each for each in plan.warnings if each.code not in _OF_RUN)
+    return replace(best, warnings=tuple(dict.fromkeys((*best.warnings, *of_laws, *notices))))
 
 
 def _task(problem: Problem, law: Law) -> Task:

@@ -8,9 +8,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
+from scaleplan import units
 from scaleplan.api.speeds import MUCH_LEFT, at_speed, costing_within
 from scaleplan.compute.accounting import Accounting
 from scaleplan.errors import InfeasibleError, Notice, UsageError
+from scaleplan.ops import extremes
 from scaleplan.planning.beside import with_beside
 from scaleplan.planning.constrained import UnvaluedRepeatsError
 from scaleplan.planning.cross_check import cross_checked
@@ -36,8 +38,8 @@ EXPERTS_LAW = "ludziejewski-2025"
 _OF_MACHINE = ("max_usd", "max_mwh", "memory")
 _MOST_FLOP = 1e200
 """Our choice: of more neither squares nor products of FLOPs are numbers here."""
-_CROWDED = 4
-"""Our choice: with a quarter of the requests a token takes some four times the accelerator-seconds."""
+_CROWDED = 1.5
+"""Our choice: with two thirds of the requests a token takes up to half as many accelerator-seconds more."""
 
 
 class Asked(NamedTuple):
@@ -52,6 +54,21 @@ class Asked(NamedTuple):
     resources: bool = False
 
 
+def mapping(name: str, words: object) -> Mapping[str, Any]:
+    """Words by key, empty where there are none.
+
+    Raises:
+        UsageError: something else.
+    """
+    if words is None:
+        return {}
+    given_words: Any = words
+    if not isinstance(words, Mapping) or not all(isinstance(key, str) for key in given_words):
+        raise UsageError(f"{name} must map keys of a budget file to values, such as {_EXAMPLES[name]} (got {words!r})")
+    return given_words
+
+
+_EXAMPLES = {"limits": "{'max_params': '80B'}", "serving": "{'tokens': '2T'}"}
 NOTHING = Asked(LimitWords(), None, ())
 """Nothing asked beside the budget."""
 
@@ -75,14 +92,14 @@ def asked_of(
         InfeasibleError: limits that no plan meets.
     """
     own = LimitWords() if spec is None or spec.limits is None else spec.limits.words
-    flags = read_limits(limits or {})
+    flags = read_limits(mapping("limits", limits))
     for key, value in fixed.items():
         if value is not None and getattr(flags, key) is not None:
             raise UsageError(f"{key} is given twice, by itself and among the limits: keep one")
     flags = flags._replace(**{key: value for key, value in fixed.items() if value is not None})
     words = merged(own, flags)
     check_limits(words)
-    service, assumptions = _service(serving or {}, spec)
+    service, assumptions = _service(mapping("serving", serving), spec)
     # A deadline alone is the machine's, and a size that the call fixes itself is fixed in the problem.
     rest = words._replace(params=None, tokens=None, deadline_days=None)
     by_limits = [key for key in ("params", "tokens") if getattr(words, key) is not None and fixed.get(key) is None]
@@ -147,13 +164,20 @@ def _notices(problem: Problem, plan: Plan) -> tuple[Notice, ...]:
     """What is to be said of serving and of experts."""
     notices = _serving_beside(problem)
     service, served = problem.service, plan.serving
-    if service is not None and service.server is not None and served is not None and served.batch is not None:
-        batch, wanted = float(served.batch), service.server.batch  # pyright: ignore[reportArgumentType] # one plan
-        if batch < wanted / _CROWDED:
+    server = None if service is None else service.server
+    if service is not None and server is not None and service.demand.prompt is None:
+        text = (
+            "every token served counts as one of a prompt: without the lengths of prompts and answers (--prompt, "
+            "--answer) serving looks several times cheaper than it is, since answers wait for memory."
+        )
+        notices += (Notice("serving_lengths", text),)
+    if server is not None and served is not None and served.batch is not None:
+        batch, _ = extremes(served.batch)
+        if batch < server.batch / _CROWDED:
             text = (
-                f"a replica of {service.server.accelerators} {service.server.accelerator} has room for {batch:.3g} "
-                f"requests at once, not {wanted:g}: serving it is slow and dear; more accelerators a replica, or money "
-                "(usd, max_usd) as a limit, which sees that."
+                f"a replica of {server.accelerators} {server.accelerator} has room for {batch:.3g} requests at once, "
+                f"not {server.batch:g}: serving it is slow and dear; more accelerators a replica, or money (usd, "
+                "max_usd) as a limit, which sees that."
             )
             notices += (Notice("crowded_replica", text),)
     if plan.experts is not None:
@@ -280,6 +304,10 @@ def with_bill(plan: Plan, machine: Machine, asked: Asked = NOTHING) -> Plan:
     costing = costing_within(plan.problem, Run(params, active, float(plan.tokens), experts), machine, checked=True)
     plan = replace(plan, costing=costing)
     notices = (*costing.warnings, *_unspent(plan), *_slower(plan, costing))
+    layout = None if plan.problem.limits is None else cast("float | None", plan.problem.limits.layout)
+    if layout is not None:
+        text = f"the size is held to {units.count(layout)}: larger models train in a slower layout; --mfu plans by one speed."
+        notices += (Notice("layout", text),)
     if asked.limits.batch is not None and costing.speed.batch_tokens is not None:
         from scaleplan.planning.critical_batch import notices as of_batch
 

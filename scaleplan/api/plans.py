@@ -1,4 +1,4 @@
-"""The verbs of planning: allocate, compare, predict, frontier, hyper.
+"""The verbs of planning: allocate, predict, frontier, hyper.
 
 A law may be given by preset id or alias, ``id:variant``, the path of a law file, or as a ``Law``; numbers as floats,
 as text such as ``70B``, or as arrays.
@@ -174,14 +174,14 @@ def allocate_document(
             asked = (asked or NOTHING)._replace(resources=True)
         plan = plan_within(laws, problem, asked or NOTHING, machine, leave_out=law is None or is_all(law))
         plan = with_notice(plan, narrowed)
-        plan = _in_doubt(plan, machine, doubt, single=single)
+        plan = _in_doubt(plan, machine, doubt, asked, single=single)
         return _with_hyper(plan, single=single) if hyper else plan
     plan = cross_checked(laws, problem, leave_out=law is None or is_all(law))
     if machine is not None:
         from scaleplan.api.resources import with_costing
 
         plan = with_notice(with_costing(plan, machine), narrowed)
-    plan = _in_doubt(plan, machine, doubt, single=single)
+    plan = _in_doubt(plan, machine, doubt, asked, single=single)
     return _with_hyper(plan, single=single) if hyper else plan
 
 
@@ -191,7 +191,7 @@ def _with_deadline(words: Mapping[str, Any], limits: Mapping[str, Any] | None) -
     Raises:
         UsageError: two times.
     """
-    deadline = None if limits is None else limits.get("deadline_days")
+    deadline = limits.get("deadline_days") if isinstance(limits, Mapping) else None
     if deadline is None:
         return words
     if words.get("days") is not None:
@@ -203,11 +203,13 @@ def _in_doubt(
     plan: Plan,
     machine: Machine | None,
     doubt: tuple[str | None, int | str | None, int | str],
+    asked: Asked | None,
     *,
     single: bool,
 ) -> Plan:
     """The plan with bands by draws, and the plan of least regret before it, where they are asked for."""
     robust, draws, seed = doubt
+    start = whole("seed", seed)
     if robust is None and draws is None:
         return plan
     if not single:
@@ -219,9 +221,9 @@ def _in_doubt(
     many = None if draws is None else whole("draws", draws)
     if robust is None:
         assert many is not None
-        return with_draws(plan, many, whole("seed", seed))
+        return with_draws(plan, many, start)
     laws = [each.law for each in (plan, *plan.cross_check)]
-    return with_regret(plan, laws, machine, cast("Any", robust), many, whole("seed", seed))
+    return with_regret(plan, laws, machine, cast("Any", robust), many, start, asked)
 
 
 def _with_hyper(plan: Plan, *, single: bool) -> Plan:
@@ -247,7 +249,9 @@ def allocate_stream(
     given: dict[str, Any] = {"params": params, "tokens": tokens, "level": level, "limits": limits, "serving": serving}
     laws = resolve_laws(law, (DEFAULT_LAW,))
     if is_all(law):
-        laws = [each for each in laws if "allocate" not in each.refuses]
+        # Limits are weighed by a loss.
+        bounded = bool(limits or serving)
+        laws = [each for each in laws if "allocate" not in each.refuses and (each.surface is not None or not bounded)]
     line = 1
     for block in blocks:
         try:

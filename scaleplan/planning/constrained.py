@@ -11,9 +11,9 @@ from scaleplan.errors import InfeasibleError, UsageError
 from scaleplan.laws.law import Law
 from scaleplan.ops import Real, all_true, any_true, exp, first_where, greater, is_array, log, lower, where
 from scaleplan.planning.bands import Ends, loss_ends, plan_ends
-from scaleplan.planning.constraints import Ceiling, Constraint, Range
+from scaleplan.planning.constraints import LARGEST, Ceiling, Constraint, Range
 from scaleplan.planning.limit_bands import limit_ends
-from scaleplan.planning.limits import Limits, constraints_of
+from scaleplan.planning.limits import LAYOUT, Limits, constraints_of
 from scaleplan.planning.optimum import Point, optimum
 from scaleplan.planning.problem import Problem
 from scaleplan.planning.solver import Solution, Task, solve
@@ -27,6 +27,7 @@ _CLEAR = 1 - 1e-6
 _EMBEDDINGS = 9.0
 """Our choice: ln of how many times all parameters are those outside the embeddings, at most, one way or the other."""
 _ALL = 1e-12
+"""Our choice: nearer to a budget than this, relative, FLOPs are all of it."""
 METHOD = "least loss under its limits"
 METHODS_FOR_LOSS = ("least FLOP for its loss under its limits", "least money for its loss under its limits")
 
@@ -173,6 +174,8 @@ def _solved(task: Task, problem: Problem) -> tuple[Task, Solution, Real | None, 
         _require_repeats(task, problem)
         raise InfeasibleError(_clash(task) if len(tasks) < 1 else _clash_of_experts(tasks))
     _require_valued(task.law, problem, solution)
+    if any_true(solution.params >= LARGEST * _CLEAR):
+        raise InfeasibleError("nothing bounds the size: more parameters than searches here go up to; add max_params")
     return task, solution, experts, tasks
 
 
@@ -254,11 +257,24 @@ def why_of(found: Constrained, usd_per_flop: float | None = None) -> Why:
 
     if found.point.on_trend or found.task.law.surface is None:
         return _unpriced(found)
-    answer = why(found.task, found.solution, usd_per_flop)
+    answer = _given_limits(why(found.task, found.solution, usd_per_flop))
     if found.experts is None:
         return answer
     # Constraints on parameters were given of all of them.
     return answer._replace(held=tuple(_of_all(held, found.experts) for held in answer.held))
+
+
+def _given_limits(answer: Why) -> Why:
+    """What holds a plan back of that which was given: the layout that its size is held to is a search's own."""
+    held = tuple(each for each in answer.held if each.name != LAYOUT)
+    gains = {each.name: each.loss_per_percent or each.flop_per_percent or 0.0 for each in held if each.name != "loss"}
+    first = max(gains, key=gains.__getitem__, default=None)
+    return answer._replace(
+        held=held,
+        binding=tuple(name for name in answer.binding if name != LAYOUT),
+        relax_first=answer.relax_first if answer.relax_first != LAYOUT else first if first and gains[first] else None,
+        together=() if LAYOUT in answer.together else answer.together,
+    )
 
 
 def _of_all(held: Held, experts: Real) -> Held:
@@ -347,6 +363,6 @@ def _unvalued(law: Law, unique_tokens: float) -> str:
     from scaleplan import units
 
     return (
-        f"the plan needs more than {units.count(unique_tokens)} unique tokens, and {law.id} does not say what repeated "
-        "ones are worth: --max-epochs 1 sees each once, or choose a law of repeated data, such as --law muennighoff-2023"
+        f"the plan needs more than {units.count(unique_tokens)} unique tokens, and {law.id} does not say what repeats "
+        "are worth: --max-epochs 1 sees each once, or choose a law of repeated data, such as --law muennighoff-2023"
     )

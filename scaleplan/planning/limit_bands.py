@@ -18,6 +18,7 @@ from scaleplan.laws.uncertainty import Uncertainty
 from scaleplan.ops import Real, greater, lower
 from scaleplan.planning.bands import Ends, loss_half_width
 from scaleplan.planning.constraints import Ceiling
+from scaleplan.planning.limits import LAYOUT
 from scaleplan.planning.moved import moved, moves, tilt
 from scaleplan.planning.optimum import Point, own_flop
 from scaleplan.planning.problem import Problem
@@ -30,7 +31,7 @@ _MOVES = 1e-7
 def limit_ends(task: Task, problem: Problem, point: Point, solution: Solution) -> Ends:
     """Bands of what moves with the law's constants, or with the loss where it was asked for."""
     # The layout that a size is held to is the plan's own, and no limit on what the best size may be.
-    held, task = task, task._replace(constraints=tuple(c for c in task.constraints if c.name != "layout"))
+    held, task = task, task._replace(constraints=tuple(c for c in task.constraints if c.name != LAYOUT))
     law, uncertainty = task.law, task.law.uncertainty
     half = loss_half_width(law, point, problem.level)
     if uncertainty is None or half is None or not moves(law):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from scaleplan.compute.serving import Service
 
 HOURS_PER_DAY = 24.0
+LAYOUT = "layout"
+"""The one limit that nobody gives: the size that a search for the speed holds a plan to."""
 
 
 class Limits(NamedTuple):
@@ -101,7 +103,7 @@ def _of_size(limits: Limits, service: Service | None) -> list[Constraint]:
         ("max_params", "params", None, limits.max_params),
         ("serving_memory", "params", None, None if service is None else service.largest()),
         ("memory", "params", None, limits.memory),
-        ("layout", "params", None, limits.layout),
+        (LAYOUT, "params", None, limits.layout),
         ("tokens_for_batch", "tokens", limits.batch, None),
         ("params", "params", limits.params, limits.params),
         ("tokens", "tokens", limits.tokens, limits.tokens),

@@ -16,10 +16,17 @@ RANGE_KEYS = ("from", "to", "points", "scale")
 SCALES = ("log", "linear")
 MOST_ROWS = 10**9
 """Our choice: at the pace of one core more than an hour, and a hundred gigabytes of rows."""
+_DIGITS = 15
+_EXACT = 22
+"""10^22 is the largest power of ten that is a float."""
 
 
 class Span(NamedTuple):
-    """``points`` values from ``start`` to ``stop``, both among them: equal ratios apart, or equal steps."""
+    """``points`` values from ``start`` to ``stop``, both among them: equal ratios apart, or equal steps.
+
+    Those between have 15 significant digits, of which every number of so many is a float of its own: 1e23 between 1e22
+    and 1e24, not 1.0000000000000006e+23.
+    """
 
     start: float
     stop: float
@@ -36,7 +43,21 @@ class Span(NamedTuple):
         else:
             between = np.exp(math.log(self.start) + share * math.log(self.stop / self.start))
         ends = np.where(indices == 0, self.start, self.stop)
-        return np.where((indices == 0) | (indices == self.points - 1), ends, between)
+        return np.where((indices == 0) | (indices == self.points - 1), ends, _rounded(between))
+
+
+def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Numbers from zero on at ``_DIGITS`` significant digits, each the float nearest to what is then written."""
+    import numpy as np
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        places = _DIGITS - 1 - np.floor(np.log10(values))
+        scale = 10.0 ** np.abs(np.clip(places, -_EXACT, _EXACT))
+        rounded = np.where(places >= 0, np.rint(values * scale) / scale, np.rint(values / scale) * scale)
+    # Zero has no digits, and of larger powers of ten the product above would be rounded twice.
+    for i in np.flatnonzero(~(np.abs(places) <= _EXACT)):
+        rounded[i] = float(f"{values[i]:.{_DIGITS - 1}e}")
+    return rounded
 
 
 class Axis(NamedTuple):

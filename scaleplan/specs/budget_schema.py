@@ -10,10 +10,24 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJs
 
 from scaleplan import units
 from scaleplan.compute.bill import Extra
+from scaleplan.compute.expert_counts import MOST_EXPERTS
 from scaleplan.errors import UsageError, nearest, quoted
 from scaleplan.specs.conditions import BUDGETS, READERS, Conditions, check_budget, extra
 from scaleplan.specs.document import Flop, Loss, Strict
-from scaleplan.specs.headings import Beside, LookUp, accelerator, fleet, number_or_text, said, unknown_words, word
+from scaleplan.specs.headings import (
+    ABOVE_ZERO,
+    COUNT,
+    PART,
+    SHARE,
+    Beside,
+    LookUp,
+    accelerator,
+    fleet,
+    number_or_text,
+    said,
+    unknown_words,
+    word,
+)
 from scaleplan.specs.limits import FIXED, LimitWords, clashes
 from scaleplan.specs.limits import READERS as LIMIT_READERS
 
@@ -28,13 +42,13 @@ class BudgetSpec(Strict):
 
     flops: Flop | None = Field(None, description="Training FLOPs, as the first law counts them.")
     loss: Loss | None = Field(None, description="The loss to reach [nats/token], in the first law's measure.")
-    days: Annotated[float | None, said(READERS["days"]), number_or_text(60, "8 weeks")] = Field(
+    days: Annotated[float | None, said(READERS["days"]), number_or_text(ABOVE_ZERO, 60, "8 weeks")] = Field(
         None, description="The time that the cluster named by `on` is there for [days]."
     )
-    gpu_hours: Annotated[float | None, said(READERS["gpu_hours"]), number_or_text(3e6, "3M")] = Field(
+    gpu_hours: Annotated[float | None, said(READERS["gpu_hours"]), number_or_text(ABOVE_ZERO, 3e6, "3M")] = Field(
         None, description="Accelerator-hours of the kind named by `on`."
     )
-    usd: Annotated[float | None, said(READERS["usd"]), number_or_text(5e6, "$5M")] = Field(
+    usd: Annotated[float | None, said(READERS["usd"]), number_or_text(ABOVE_ZERO, 5e6, "$5M")] = Field(
         None, description="Money [USD], at `price` an accelerator-hour."
     )
     on: Annotated[str | None, said(READERS["on"]), word("2048xh100-sxm", "h100-sxm")] = Field(
@@ -43,40 +57,40 @@ class BudgetSpec(Strict):
     precision: Annotated[str | None, said(READERS["precision"]), word("bf16", "fp8")] = Field(
         None, description="Of the matrix products; bf16 where left out."
     )
-    mfu: Annotated[float | None, said(READERS["mfu"]), number_or_text(0.4, "40%")] = Field(
+    mfu: Annotated[float | None, said(READERS["mfu"]), number_or_text(PART, 0.4, "40%")] = Field(
         None, description="Model FLOPs utilisation, 6 N a token; estimated where left out."
     )
-    goodput: Annotated[float | None, said(READERS["goodput"]), number_or_text(0.85)] = Field(
+    goodput: Annotated[float | None, said(READERS["goodput"]), number_or_text(PART, 0.85)] = Field(
         None, description="The share of paid hours that moves the run on; 0.85 where left out."
     )
-    price: Annotated[float | None, said(READERS["price"]), number_or_text(2.5, "$2.5")] = Field(
+    price: Annotated[float | None, said(READERS["price"]), number_or_text(ABOVE_ZERO, 2.5, "$2.5")] = Field(
         None, description="USD an accelerator-hour."
     )
-    watts: Annotated[float | None, said(READERS["watts"]), number_or_text(700)] = Field(
+    watts: Annotated[float | None, said(READERS["watts"]), number_or_text(ABOVE_ZERO, 700)] = Field(
         None, description="Average power of an accelerator with its share of the host [W]."
     )
-    pue: Annotated[str | None, said(READERS["pue"]), number_or_text(1.1, "google")] = Field(
+    pue: Annotated[str | None, said(READERS["pue"]), number_or_text(COUNT, 1.1, "google")] = Field(
         None, description="Power of the site over that of its machines: a number, or a fleet."
     )
-    grid: Annotated[str | None, said(READERS["grid"]), number_or_text(0.37, "usa")] = Field(
+    grid: Annotated[str | None, said(READERS["grid"]), number_or_text({"minimum": 0}, 0.37, "usa")] = Field(
         None, description="Emissions of its energy: kg CO2e/kWh, or a country."
     )
-    water: Annotated[float | None, said(READERS["water"]), number_or_text(1.8)] = Field(
+    water: Annotated[float | None, said(READERS["water"]), number_or_text({"minimum": 0}, 1.8)] = Field(
         None, description="Water of its energy [l/kWh]."
     )
-    network: Annotated[float | None, said(READERS["network"]), number_or_text(400)] = Field(
+    network: Annotated[float | None, said(READERS["network"]), number_or_text(ABOVE_ZERO, 400)] = Field(
         None, description="Network between nodes, an accelerator, one way [Gbit/s]."
     )
-    batch: Annotated[float | None, said(READERS["batch"]), number_or_text(4e6, "4M")] = Field(
+    batch: Annotated[float | None, said(READERS["batch"]), number_or_text(COUNT, 4e6, "4M")] = Field(
         None, description="Tokens of a step."
     )
-    context: Annotated[float | None, said(READERS["context"]), number_or_text(8192)] = Field(
+    context: Annotated[float | None, said(READERS["context"]), number_or_text(COUNT, 8192)] = Field(
         None, description="Tokens of a sequence."
     )
     cluster: Annotated[str | None, said(READERS["cluster"]), word("hgx-h100", "nvl72")] = Field(
         None, description="The type of cluster, for the share of its links that collectives reach."
     )
-    evaluation: Annotated[Extra | None, said(extra), number_or_text(0.02, "2%", "20k gpu-hours")] = Field(
+    evaluation: Annotated[Extra | None, said(extra), number_or_text(SHARE, 0.02, "2%", "20k gpu-hours")] = Field(
         None, description="Evaluation beside the run: a share of its hours, or accelerator-hours."
     )
 
@@ -99,6 +113,9 @@ class BudgetSpec(Strict):
         return Conditions(**{name: value for name, value in named.items() if value is not None})
 
 
+_EXPERTS = {"minimum": 1, "maximum": MOST_EXPERTS, "multipleOf": 1}
+
+
 def _limit(key: str) -> BeforeValidator:
     return said(LIMIT_READERS[key])
 
@@ -113,43 +130,43 @@ class LimitsSpec(Strict):
         }
     )
 
-    max_params: Annotated[float | None, _limit("max_params"), number_or_text(7e10, "70B", minimum=1)] = Field(
+    max_params: Annotated[float | None, _limit("max_params"), number_or_text(COUNT, 7e10, "70B")] = Field(
         None, description="At most so many parameters, embeddings counted."
     )
-    min_params: Annotated[float | None, _limit("min_params"), number_or_text(7e10, "70B", minimum=1)] = Field(
+    min_params: Annotated[float | None, _limit("min_params"), number_or_text(COUNT, 7e10, "70B")] = Field(
         None, description="At least so many parameters, embeddings counted."
     )
-    params: Annotated[float | None, _limit("params"), number_or_text(7e10, "70B", minimum=1)] = Field(
+    params: Annotated[float | None, _limit("params"), number_or_text(COUNT, 7e10, "70B")] = Field(
         None, description="The parameters, fixed."
     )
-    tokens: Annotated[float | None, _limit("tokens"), number_or_text(1.5e12, "1.5T", minimum=1)] = Field(
+    tokens: Annotated[float | None, _limit("tokens"), number_or_text(COUNT, 1.5e12, "1.5T")] = Field(
         None, description="The training tokens, fixed."
     )
-    tokens_per_param: Annotated[float | None, _limit("tokens_per_param"), number_or_text(20)] = Field(
+    tokens_per_param: Annotated[float | None, _limit("tokens_per_param"), number_or_text(ABOVE_ZERO, 20)] = Field(
         None, description="Training tokens a parameter, fixed."
     )
-    unique_tokens: Annotated[float | None, _limit("unique_tokens"), number_or_text(1.5e12, "1.5T", minimum=1)] = Field(
+    unique_tokens: Annotated[float | None, _limit("unique_tokens"), number_or_text(COUNT, 1.5e12, "1.5T")] = Field(
         None, description="Tokens that there are, before any is repeated."
     )
-    max_epochs: Annotated[float | None, _limit("max_epochs"), number_or_text(4, minimum=1)] = Field(
+    max_epochs: Annotated[float | None, _limit("max_epochs"), number_or_text(COUNT, 4)] = Field(
         None, description="How often a unique token may be seen at most."
     )
     memory: Annotated[float | Literal["fit"] | None, _limit("memory"), word("fit", "80GB", "64GiB")] = Field(
         None, description="The run must fit it: fit, what the accelerator of `on` has, or a size for each."
     )
-    deadline_days: Annotated[float | None, _limit("deadline_days"), number_or_text(90, "12 weeks")] = Field(
+    deadline_days: Annotated[float | None, _limit("deadline_days"), number_or_text(ABOVE_ZERO, 90, "12 weeks")] = Field(
         None, description="By when all of the bill must be done [days]; it decides how many accelerators."
     )
-    max_usd: Annotated[float | None, _limit("max_usd"), number_or_text(8e6, "$8M")] = Field(
+    max_usd: Annotated[float | None, _limit("max_usd"), number_or_text(ABOVE_ZERO, 8e6, "$8M")] = Field(
         None, description="At most so much money [USD], at the price of an accelerator-hour."
     )
-    max_mwh: Annotated[float | None, _limit("max_mwh"), number_or_text(4000, "4 GWh")] = Field(
+    max_mwh: Annotated[float | None, _limit("max_mwh"), number_or_text(ABOVE_ZERO, 4000, "4 GWh")] = Field(
         None, description="At most so much energy [MWh], that of the site counted."
     )
     batch: Annotated[Literal["critical"] | None, _limit("batch"), WithJsonSchema({"const": "critical"})] = Field(
         None, description="critical: a batch at or below the critical one."
     )
-    experts: Annotated[float | Literal["free"] | None, _limit("experts"), number_or_text(8, "free", minimum=1)] = Field(
+    experts: Annotated[float | Literal["free"] | None, _limit("experts"), number_or_text(_EXPERTS, 8, "free")] = Field(
         None, description="Experts of a mixture: their number, or free, to be planned too."
     )
 
@@ -175,8 +192,8 @@ class PilotsSpec(Strict):
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["share"]}, {"required": ["gpu_hours"]}]})
 
-    share: Annotated[float | None, said(units.share), number_or_text(0.01, "1%")] = None
-    gpu_hours: Annotated[float | None, said(READERS["gpu_hours"]), number_or_text(2e4, "20k")] = None
+    share: Annotated[float | None, said(units.share), number_or_text(SHARE, 0.01, "1%")] = None
+    gpu_hours: Annotated[float | None, said(READERS["gpu_hours"]), number_or_text(ABOVE_ZERO, 2e4, "20k")] = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> PilotsSpec:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from pydantic import BaseModel, BeforeValidator, WithJsonSchema
 
 from scaleplan.errors import InputFileError, UsageError
+from scaleplan.specs.phrases import as_written
 
 if TYPE_CHECKING:
     from scaleplan.specs.yaml12 import Document
@@ -24,7 +25,7 @@ def said(read: Callable[[Any], Any]) -> BeforeValidator:
 
     def checked(value: Any) -> Any:
         if isinstance(value, (bool, list, dict)) or value is None:
-            raise ValueError("must be a number or text")
+            raise ValueError(f"must be a number or text (got {as_written(value)})")
         try:
             return read(value)
         except UsageError as error:
@@ -33,9 +34,22 @@ def said(read: Callable[[Any], Any]) -> BeforeValidator:
     return BeforeValidator(checked)
 
 
-def number_or_text(*examples: float | str, minimum: float = 0) -> WithJsonSchema:
-    """The JSON Schema of a number or a word that stands for one."""
-    number = {"type": "number", "minimum": minimum}
+ABOVE_ZERO: Mapping[str, float] = {"exclusiveMinimum": 0}
+COUNT: Mapping[str, float] = {"minimum": 1}
+SHARE: Mapping[str, float] = {"minimum": 0, "exclusiveMaximum": 1}
+"""From none to less than all."""
+PART: Mapping[str, float] = {"exclusiveMinimum": 0, "maximum": 1}
+"""From more than nothing to all."""
+
+
+def number_or_text(bounds: Mapping[str, float], *examples: float | str) -> WithJsonSchema:
+    """The JSON Schema of a number or a word that stands for one.
+
+    Args:
+        bounds: of the number, in the words of JSON Schema, those that the reader of the word has.
+        examples: of both.
+    """
+    number = {"type": "number", **bounds}
     return WithJsonSchema({"anyOf": [number, {"type": "string", "minLength": 1}], "examples": list(examples)})
 
 

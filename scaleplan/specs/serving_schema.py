@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import ConfigDict, Field, model_validator
 
 from scaleplan.errors import UsageError, nearest, quoted
 from scaleplan.specs.document import Strict, Tokens
-from scaleplan.specs.headings import Beside, LookUp, accelerator, fleet, number_or_text, said, word
-from scaleplan.specs.serving import BYTES, READERS, ServingWords, check_serving
+from scaleplan.specs.headings import (
+    ABOVE_ZERO,
+    COUNT,
+    PART,
+    SHARE,
+    Beside,
+    LookUp,
+    accelerator,
+    fleet,
+    number_or_text,
+    said,
+    unknown_words,
+    word,
+)
+from scaleplan.specs.serving import BYTES, MOST_OF_REQUEST, READERS, ServingWords, able, check_serving
 
+if TYPE_CHECKING:
+    from scaleplan.specs.yaml12 import Document
+
+_OF_REQUEST = {**COUNT, "maximum": MOST_OF_REQUEST}
 _OF_SERVER = ("precision", "mfu", "mbu", "batch", "days", "discount", "price", "watts", "pue")
 
 
@@ -31,34 +48,34 @@ class ServingSpec(Strict):
     precision: Annotated[str | None, said(READERS["precision"]), word("bf16", "fp8")] = Field(
         None, description="Of weights and products; bf16 where left out."
     )
-    mfu: Annotated[float | None, said(READERS["mfu"]), number_or_text(0.5, "50%")] = Field(
+    mfu: Annotated[float | None, said(READERS["mfu"]), number_or_text(PART, 0.5, "50%")] = Field(
         None, description="FLOPs utilisation of prompts; 0.5 where left out."
     )
-    mbu: Annotated[float | None, said(READERS["mbu"]), number_or_text(0.6, "60%")] = Field(
+    mbu: Annotated[float | None, said(READERS["mbu"]), number_or_text(PART, 0.6, "60%")] = Field(
         None, description="Utilisation of memory bandwidth while answers are written; 0.6 where left out."
     )
-    batch: Annotated[float | None, said(READERS["batch"]), number_or_text(64)] = Field(
+    batch: Annotated[float | None, said(READERS["batch"]), number_or_text(COUNT, 64)] = Field(
         None, description="The most requests of a replica at once; 64 where left out."
     )
-    prompt: Annotated[float | None, said(READERS["prompt"]), number_or_text(1000)] = Field(
+    prompt: Annotated[float | None, said(READERS["prompt"]), number_or_text(_OF_REQUEST, 1000)] = Field(
         None, description="Tokens of a prompt."
     )
-    answer: Annotated[float | None, said(READERS["answer"]), number_or_text(300)] = Field(
+    answer: Annotated[float | None, said(READERS["answer"]), number_or_text(_OF_REQUEST, 300)] = Field(
         None, description="Tokens of an answer."
     )
-    days: Annotated[float | None, said(READERS["days"]), number_or_text(365, "52 weeks")] = Field(
+    days: Annotated[float | None, said(READERS["days"]), number_or_text(ABOVE_ZERO, 365, "52 weeks")] = Field(
         None, description="How long the model serves, evenly [days]; a year where left out."
     )
-    discount: Annotated[float | None, said(READERS["discount"]), number_or_text(0.1, "10%")] = Field(
+    discount: Annotated[float | None, said(READERS["discount"]), number_or_text(SHARE, 0.1, "10%")] = Field(
         None, description="Of money that is paid later, a share a year; none where left out."
     )
-    price: Annotated[float | None, said(READERS["price"]), number_or_text(2.5, "$2.5")] = Field(
+    price: Annotated[float | None, said(READERS["price"]), number_or_text(ABOVE_ZERO, 2.5, "$2.5")] = Field(
         None, description="USD an accelerator-hour."
     )
-    watts: Annotated[float | None, said(READERS["watts"]), number_or_text(700)] = Field(
+    watts: Annotated[float | None, said(READERS["watts"]), number_or_text(ABOVE_ZERO, 700)] = Field(
         None, description="Average power of an accelerator with its share of the host [W]."
     )
-    pue: Annotated[str | None, said(READERS["pue"]), number_or_text(1.1, "google")] = Field(
+    pue: Annotated[str | None, said(READERS["pue"]), number_or_text(COUNT, 1.1, "google")] = Field(
         None, description="Power of the site over that of its machines: a number, or a fleet."
     )
 
@@ -81,5 +98,24 @@ def _precision(name: str, _: Beside) -> None:
         raise UsageError(f"unknown precision {quoted(name)}.{nearest(name, BYTES)} There are {', '.join(BYTES)}")
 
 
-LOOK_UPS: Mapping[str, LookUp] = {"on": accelerator, "precision": _precision, "pue": fleet}
-"""Names under the heading that must be known."""
+_LOOK_UPS: Mapping[str, LookUp] = {"on": accelerator, "precision": _precision, "pue": fleet}
+
+
+def unknown_serving_words(document: Document, serving: Any, beside: Beside) -> list[str]:
+    """The names of a document's ``serving`` that are not known or do not go together, one problem each."""
+    problems = unknown_words(document, "serving", serving, _LOOK_UPS, beside)
+    return problems or _unable(document, cast("dict[str, Any]", serving) if isinstance(serving, dict) else {}, beside)
+
+
+def _unable(document: Document, serving: dict[str, Any], beside: Beside) -> list[str]:
+    """A precision that the accelerator beside it does not have."""
+    on, precision = serving.get("on"), serving.get("precision")
+    if not isinstance(on, str) or not isinstance(precision, str):
+        return []
+    from scaleplan.specs.accelerators import cluster, load_accelerator
+
+    try:
+        able(load_accelerator(beside(cluster(on)[1])), READERS["precision"](precision))
+    except UsageError as error:
+        return [f"{document.where(('serving', 'precision'))}: serving.precision: {error.message}"]
+    return []

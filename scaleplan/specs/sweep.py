@@ -100,14 +100,26 @@ def sweep_of(document: Document) -> SweepSpec:
     if not isinstance(data, dict):
         raise InputFileError(f"{document.where(())}: must be a mapping of keys to values")
     document = Document(document.name, _with_laws(cast("dict[str, Any]", data)), document.lines)
+    problems = law_problems(document)
+    if problems:  # the rest is looked at all the same
+        document = document._replace(data={**document.data, "law": DEFAULT_LAW})
+    try:
+        spec = _spec_of(document)
+    except InputFileError as error:
+        problems += error.problems
+    _refuse(problems)
+    return spec  # pyright: ignore[reportPossiblyUnbound] # a problem else
+
+
+def _spec_of(document: Document) -> SweepSpec:
     paths = list(_axis_paths(document.data))
-    _refuse([*_unknown(document), *(text for path in paths for text in _shape_problems(document, path))])
+    _refuse([*unknown_keys(document, HEADINGS), *(each for path in paths for each in _shape_problems(document, path))])
     template = _template(document, paths)
     held = _budget_document(template)
     found = [_axis(document, template, path) for path in paths]
     _refuse([text for _, problems in found for text in problems])
     axes = tuple(axis for axis, _ in found)
-    _refuse([*_clashes(document, held, axes), *_unbounded(document, held, axes), *_too_many(document, axes)])
+    _refuse(problems_together(document, held, axes))
     return SweepSpec(document.data.get("name"), document.name, json.dumps(template.data), axes)
 
 
@@ -144,15 +156,6 @@ def _axis_paths(data: Mapping[str, Any]) -> Iterator[Path]:
         elif heading in _HEADINGS and isinstance(value, dict):
             inner = cast("dict[str, Any]", value)
             yield from ((heading, key) for key in inner if is_axis(inner[key]))
-
-
-def _unknown(document: Document) -> list[str]:
-    known = ("schema", "name", *_HEADINGS)
-    return [
-        f"{document.where((key,))}: {key}: unknown key in a sweep.{nearest(key, known)} There are {', '.join(known)}"
-        for key in document.data
-        if key not in known
-    ]
 
 
 def _shape_problems(document: Document, path: Path) -> list[str]:
@@ -249,31 +252,3 @@ def _field(model: type[BaseModel], key: str) -> TypeAdapter[Any]:
     """What reads one field of a heading; of a number nothing else depends on what it is."""
     info = model.model_fields[key]
     return TypeAdapter(cast("Any", Annotated)[(info.annotation, *info.metadata, None)])  # one that means nothing
-
-
-def _clashes(document: Document, held: BudgetDocument, axes: tuple[Axis, ...]) -> list[str]:
-    """Limits that leave nothing to plan or mean nothing together; such as no plan meets make rows that say so."""
-    words = LimitWords() if held.limits is None else held.limits.words
-    first = {axis.key: axis.first for axis in axes if axis.heading == "limits" and is_number(axis)}
-    found = clashes(words._replace(**first))
-    return [f"{told(document, ('limits', each.key))}: {each.text}" for each in found if not each.infeasible]
-
-
-def _unbounded(document: Document, held: BudgetDocument, axes: tuple[Axis, ...]) -> list[str]:
-    """Laws that give no loss from parameters and tokens, which is what a sweep plans by."""
-    listed = next((axis.raw for axis in axes if axis.path == ("law",)), tuple(held.law))
-    problems: list[str] = []
-    for i, name in enumerate(listed):
-        try:
-            load_law(beside(document.name, name)).require_surface("a sweep")
-        except UsageError as error:
-            problems.append(f"{told(document, ('law', i), ('law',))}: {error.message}")
-    return problems
-
-
-def _too_many(document: Document, axes: tuple[Axis, ...]) -> list[str]:
-    rows = math.prod(axis.size for axis in axes)
-    if rows <= MOST_ROWS:
-        return []
-    sizes = " x ".join(f"{axis.size:,}" for axis in axes)
-    return [f"{document.name}: {sizes} = {rows:,} rows are more than 1e9: take fewer points"]

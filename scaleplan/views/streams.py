@@ -41,7 +41,7 @@ def allocation_stream(plans: Iterator[Plan]) -> Stream:
         after = keys.index("params_high") + 1
         keys = (*keys[:after], "params_nonembedding", *keys[after:])
     if first.problem.constrained:
-        keys = (*keys, *(("epochs",) if first.epochs is not None else ()), "binding")
+        keys = (*keys, *_beside_keys(first), "binding")
 
     def blocks() -> Iterator[Mapping[str, Any]]:
         plan: Plan | None = first
@@ -63,8 +63,20 @@ def allocation_stream(plans: Iterator[Plan]) -> Stream:
     )
 
 
+def _beside_keys(plan: Plan) -> tuple[str, ...]:
+    """The columns of what stands beside the plans of many budgets."""
+    epochs = ("epochs",) if plan.epochs is not None else ()
+    experts = ("experts", "params_active") if plan.experts is not None else ()
+    return (*epochs, *experts, *(("serving_flop", "lifetime_flop") if plan.serving is not None else ()))
+
+
 def _column(plan: Plan, key: str) -> Any:
-    return plan.bindings if key == "binding" else getattr(plan, key)
+    if key == "binding":
+        return plan.bindings
+    if key in ("serving_flop", "lifetime_flop"):
+        assert plan.serving is not None
+        return plan.serving.flop + (plan.train_flop if key == "lifetime_flop" else 0.0)
+    return getattr(plan, key)
 
 
 def _interleaved(plan: Plan, keys: Sequence[str]) -> dict[str, Any]:
@@ -115,9 +127,9 @@ def _plain_grids(columns: Sequence[str], rows: Sequence[Row]) -> list[Grid]:
     for key in columns:
         if key.startswith("loss"):
             write[key] = loss
-        elif key.startswith("tokens_per_param") or key == "epochs":
+        elif key.startswith("tokens_per_param") or key in ("epochs", "experts"):
             write[key] = ratio
-        elif key.startswith("train_flop"):
+        elif key.startswith("train_flop") or key in ("serving_flop", "lifetime_flop"):
             write[key] = flop
     short = {"params": "N", "tokens": "D", "tokens_per_param": "D/N", "train_flop": "FLOP"}
     shown = [key for key in columns if key != "params_nonembedding"]

@@ -52,7 +52,8 @@ def test_a_plan_on_a_cluster_comes_with_its_bill(cluster):
     assert row["energy_mwh"] == pytest.approx(2048 * 24 * 60 * 700 * 1.12 / 1e6, rel=1e-9)
     assert row["co2_t"] is None
     assert row["train_flop"] == pytest.approx(2048 * 60 * 86_400 * 0.4 * 9.894e14 * 0.85, rel=1e-4)
-    assert cluster["inputs"]["flops"] == row["train_flop"]
+    assert cluster["inputs"]["flops"] is None
+    assert cluster["inputs"]["limits"] == {"days": 60.0}
     assert {each["name"] for each in cluster["inputs"]["assumptions"]} >= {"accelerator", "goodput", "price", "mfu"}
 
 

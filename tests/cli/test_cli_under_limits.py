@@ -55,7 +55,7 @@ TAKEN = {
     "serving_memory": lambda row: row["params"],
     "tokens": lambda row: row["tokens"],
     "unique_tokens": lambda row: row["tokens"],
-    "batch": lambda row: row["tokens"],
+    "tokens_for_batch": lambda row: row["tokens"],
     "tokens_per_param": lambda row: row["tokens"] / row["params"],
     "gpu_hours": hours,
     "days": lambda row: hours(row) / 512 / 24,
@@ -206,8 +206,8 @@ def test_time_that_trains_is_not_taken_by_serving(call, plan):
 def test_a_large_batch_below_the_critical_one_calls_for_tokens(plan, mfu):
     words = ("--flops", "1e22", *LAW, *CLUSTER, "--batch", "20M", "--critical-batch", *mfu)
     row = plan(*words)
-    assert row["binding"] == "flops+batch"
-    (batch,) = [each for each in row["constraints"] if each["name"] == "batch"]
+    assert row["binding"] == "flops+tokens_for_batch"
+    (batch,) = [each for each in row["constraints"] if each["name"] == "tokens_for_batch"]
     assert row["tokens"] == pytest.approx(batch["limit"], rel=1e-9)
     # B_crit = 20.4 D^0.463, as planning/critical_batch.py derives it.
     assert 20.4 * row["tokens"] ** 0.463 == pytest.approx(20e6, rel=1e-6)
@@ -300,7 +300,7 @@ def test_the_default_law_gives_way_to_one_that_values_repeats_and_says_so(call):
 
 @pytest.mark.parametrize("epochs", [(), ("--max-epochs", "4")])
 def test_a_law_that_was_named_and_does_not_value_repeats_is_not_replaced(call, epochs):
-    message = "the best plan needs more than 1T unique tokens, and besiroglu-2024 does not say what repeated ones are"
+    message = "the plan needs more than 1T unique tokens, and besiroglu-2024 does not say what repeats are"
     result = call("allocate", *FLOPS, "--unique-tokens", "1T", *epochs).failed(2, message)
     assert "--max-epochs 1 sees each once" in result.stderr
     assert "--law muennighoff-2023" in result.stderr

@@ -129,7 +129,7 @@ def test_a_law_that_does_not_value_repeats_plans_within_its_data_or_not_at_all()
     assert plan(2 * best.tokens).tokens == pytest.approx(best.tokens, rel=1e-6)
     assert plan(0.5 * best.tokens, 1.0).epochs == pytest.approx(1, rel=1e-9)
     for epochs in (None, 4.0):
-        with pytest.raises(UnvaluedRepeatsError, match="does not say what repeated ones are worth"):
+        with pytest.raises(UnvaluedRepeatsError, match="does not say what repeats are worth"):
             plan(0.5 * best.tokens, epochs)
     with pytest.raises(UnvaluedRepeatsError):
         plan(np.array([2.0, 0.5]) * best.tokens)

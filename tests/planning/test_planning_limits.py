@@ -49,7 +49,7 @@ def test_without_a_machine_there_is_no_such_limit(name):
 
 def test_without_a_price_or_a_power_money_and_energy_are_unknown():
     bare = EFFORT._replace(price=None, mwh_per_hour=None)
-    with pytest.raises(UsageError, match="max_usd: the price of the accelerator is not known: give it"):
+    with pytest.raises(UsageError, match="max_usd: the price of the accelerator is not known: give one"):
         constraints(Limits(max_usd=1e6), effort=bare)
     with pytest.raises(UsageError, match="max_mwh: the power of the accelerator is not known"):
         constraints(Limits(max_mwh=1e3), effort=bare)
@@ -84,7 +84,7 @@ def test_sizes_data_and_their_ratio_are_ranges():
     assert found["min_params"] == Range("min_params", "params", 1e9, None)
     assert found["max_params"] == Range("max_params", "params", None, 9e9)
     assert found["memory"] == Range("memory", "params", None, 8e9)
-    assert found["batch"] == Range("batch", "tokens", 1e10, None)
+    assert found["tokens_for_batch"] == Range("tokens_for_batch", "tokens", 1e10, None)
     # A law that does not value repeats sees every token once, however many epochs are allowed.
     assert found["unique_tokens"] == Range("unique_tokens", "tokens", None, 1e12)
     for name in ("params", "tokens", "tokens_per_param"):
