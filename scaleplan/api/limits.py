@@ -306,7 +306,8 @@ def with_bill(plan: Plan, machine: Machine, asked: Asked = NOTHING) -> Plan:
     notices = (*costing.warnings, *_unspent(plan), *_slower(plan, costing))
     layout = None if plan.problem.limits is None else cast("float | None", plan.problem.limits.layout)
     if layout is not None:
-        text = f"the size is held to {units.count(layout)}: larger models train in a slower layout; --mfu plans by one speed."
+        size = units.count(layout)
+        text = f"the size is held to {size}: larger models train in a slower layout; --mfu plans by one speed."
         notices += (Notice("layout", text),)
     if asked.limits.batch is not None and costing.speed.batch_tokens is not None:
         from scaleplan.planning.critical_batch import notices as of_batch

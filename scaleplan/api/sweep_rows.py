@@ -10,24 +10,25 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import replace
 from functools import lru_cache
-from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from itertools import islice, product
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from scaleplan.api.budgets import machine_for
 from scaleplan.api.limits import NOTHING, asked_of, with_limits
+from scaleplan.api.sweep_numbers import with_number
 from scaleplan.compute.accounting import Accounting
-from scaleplan.errors import InfeasibleError, InputFileError, UsageError
+from scaleplan.errors import InfeasibleError, InputFileError, ScaleplanError, UsageError
 from scaleplan.laws.law import Law
-from scaleplan.planning.constrained import task_of
-from scaleplan.planning.limits import Effort, Limits
+from scaleplan.planning.constrained import UnvaluedRepeatsError, task_of
+from scaleplan.planning.precision import law_at_precision
 from scaleplan.planning.problem import Problem
-from scaleplan.planning.sweep import BLOCK_ROWS, INFEASIBLE, TEXTS, alike, farthest, solve_block, stacked
-from scaleplan.specs.axes import Axis
-from scaleplan.specs.sweep import SweepSpec, is_number
+from scaleplan.planning.sweep import BLOCK_ROWS, INFEASIBLE, TEXTS, UNVALUED, alike, farthest, solve_block, stacked
+from scaleplan.specs.axes import Axis, is_number
+from scaleplan.specs.conditions import RESOURCES
+from scaleplan.specs.sweep import SweepSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,9 +45,10 @@ ONE_BY_ONE_ROWS = 32
 """Our choice for rows that are planned one by one: some seconds of work."""
 _KNOWN = 65_536
 """Our choice: so many settings, each looked up once, take some hundred megabytes."""
-
 _COMBINATIONS = 256
 """Our choice: tried in a tenth of a second."""
+_CORNERS = 16
+"""Our choice: all of four axes of numbers; tried in a second or two."""
 
 Reach = dict[str, list[tuple[float, float]]]
 """By law, (parameters, tokens) of the plans that reach farthest."""
@@ -105,9 +107,9 @@ class RowMaker:
         """Whether the utilisation, which depends on the plan, is to be found for each row."""
         sizes = [axis.size for axis in spec.axes]
         self._strides = {axis: math.prod(sizes[i + 1 :]) for i, axis in enumerate(spec.axes)}
-        self._groups = [axis for axis in spec.axes if not is_number(axis)]
-        self._numbers = [axis for axis in spec.axes if is_number(axis)]
-        self._known: dict[int, Setting | None] = {}
+        self._groups = [axis for axis in spec.axes if not is_number(axis.path)]
+        self._numbers = [axis for axis in spec.axes if is_number(axis.path)]
+        self._known: dict[int, Setting | str] = {}
 
     def block(self, rows: NDArray[np.int64], names: tuple[str, ...]) -> Block:
         """Rows by their numbers, with the columns ``names``."""
@@ -116,32 +118,36 @@ class RowMaker:
         columns |= {name: np.full(rows.size, None, dtype=object) for name in TEXTS}
         columns["status"][:] = INFEASIBLE
         reach: Reach = {}
-        parts = self._each(digits, rows.size) if self.one_by_one else self._together(digits, rows.size)
+        status = columns["status"]
+        parts = self._each(digits, status) if self.one_by_one else self._together(digits, status)
         for law, problem, at in parts:
-            solved = solve_block(law, problem, at.size)
+            try:
+                solved = solve_block(law, problem, at.size)
+            except InfeasibleError:  # a mixture that memory holds at no number of experts: rows of one group
+                continue
             for name, column in solved.items():
                 columns[name][at] = column
             reach[law.id] = [*reach.get(law.id, []), *farthest(solved)]
         columns |= {axis.column: axis.at(digits[axis]) for axis in self.spec.axes}
         columns |= {name: columns[name].tolist() for name in TEXTS}
-        status: list[str] = columns["status"]
-        return Block({name: columns[name] for name in names}, dict(Counter(status)), reach)
+        return Block({name: columns[name] for name in names}, dict(Counter(columns["status"])), reach)
 
-    def setting(self, chosen: Mapping[Path, Any]) -> Setting:
+    def setting(self, document: BudgetDocument) -> Setting:
         """The law and the problem of some rows.
 
         Args:
-            chosen: values as written, by the paths of their axes; of the others the first values, or none of limits.
+            document: of their values; of numbers that they differ in any, or none of limits.
 
         Raises:
             UsageError: a limit that needs what was not given, or that a sweep does not plan.
             InfeasibleError: a model that fits in no layout, limits that clash.
         """
-        document = self.spec.document(chosen)
-        law, budget = self.spec.law(document), document.budget
+        law, budget, machine = self.spec.law(document), document.budget, self._machine(document)
         asked = asked_of(None, None, document, {}) or NOTHING
         if asked.limits.batch is not None and document.conditions.batch is None:
             raise UsageError("limits.batch: critical bounds a batch that is given: add budget.batch")
+        if machine is not None:
+            law, _ = law_at_precision(law, machine.conditions.precision)
         resources = budget.flops is None and budget.loss is None
         problem = Problem(
             train_flop=1.0 if resources else budget.flops,  # any, where the machine's own budget takes its place
@@ -150,31 +156,63 @@ class RowMaker:
             tokens=asked.limits.tokens,
             accounting=self.accounting,
         )
-        asked = asked._replace(resources=resources)
-        return Setting(law, with_limits(problem, asked, self._machine(document), law))
+        return Setting(law, with_limits(problem, asked._replace(resources=resources), machine, law))
 
     def check(self) -> None:
-        """Try every law, machine and word once: whether the law can express the limits, and whether all is known.
+        """Try every law, machine and word: whether the law can express the limits, and whether all is known.
 
         Raises:
             UsageError: as for ``setting``.
+            InputFileError: a file that the sweep names cannot be used.
         """
-        first = {each: np.zeros(1, dtype=np.int64) for each in self._numbers}
         for places in self._tries():
-            chosen = {axis.path: axis.raw_at(places.get(axis, 0)) for axis in self._groups}
-            if self.one_by_one:
-                chosen |= {axis.path: axis.raw_at(0) for axis in self._numbers}
+            refused = self._refusal(places)
+            if refused is not None:
+                said = ", ".join(f"{axis.name} {axis.raw_at(i)}" for axis, i in places.items())
+                raise UsageError(f"{said}: {refused}" if said else refused)
+
+    def _refusal(self, places: Mapping[Axis, int]) -> str | None:
+        """Why no row of a group can be planned; ``None`` where one can, or has a status of its own."""
+        refused: str | None = None
+        first = {each: np.zeros(1, dtype=np.int64) for each in self._numbers}
+        for numbers in self._corners():
+            chosen = self._chosen(places) | {axis.path: axis.raw_at(i) for axis, i in numbers.items()}
             try:
-                found = self.setting(chosen)
+                document = self.spec.document(chosen)
+            except InputFileError:  # each value is sound: together they clash
+                return None
+            try:
+                found = self.setting(document)
                 problem = found.problem if self.one_by_one else self._numbered(found.problem, first)
                 if problem.experts is not None:
                     solve_block(found.law, problem, 1)
                 task_of(found.law, problem).law.require_surface("a sweep")
-            except InfeasibleError:
-                continue
+            except (InfeasibleError, UnvaluedRepeatsError):
+                return None
             except UsageError as error:
-                said = ", ".join(f"{axis.name} {axis.raw_at(i)}" for axis, i in places.items())
-                raise UsageError(f"{said}: {error.message}" if said else error.message) from None
+                refused = refused or error.message
+            else:
+                return None
+        return refused
+
+    def _corners(self) -> Iterator[dict[Axis, int]]:
+        """Places of the numbers to try: their ends where each row is planned by itself, else none, for they come later.
+
+        What is wrong may be so of some of them only.
+        """
+        if not self.one_by_one:
+            return iter([{}])
+        ends = ({axis: i * (axis.size - 1) for axis, i in zip(self._numbers, corner, strict=True)}
+                for corner in product((0, 1), repeat=len(self._numbers)))  # fmt: skip
+        return islice(ends, _CORNERS)
+
+    def _chosen(self, places: Mapping[Axis, int]) -> dict[Path, Any]:
+        """Values of a group: those of its axes, and the largest of a budget of the machine, which must buy a plan."""
+        chosen = {axis.path: axis.raw_at(places.get(axis, 0)) for axis in self._groups}
+        for axis in self._numbers:
+            if axis.key in RESOURCES:
+                chosen[axis.path] = axis.raw_at(int(np.argmax(axis.at(np.arange(axis.size)))))
+        return chosen
 
     def _tries(self) -> Iterator[dict[Axis, int]]:
         """Places of the axes that make groups: every combination, of many every value beside the first of the rest."""
@@ -187,27 +225,49 @@ class RowMaker:
     def _machine(self, document: BudgetDocument) -> Machine | None:
         return machine_for({}, document, document.budget.flops, document.budget.loss)[0]
 
-    def _each(self, digits: Digits, count: int) -> Iterator[tuple[Law, Problem, NDArray[np.intp]]]:
-        """Rows one by one; such as clash by themselves are left out."""
-        for i in range(count):
-            chosen = {axis.path: axis.raw_at(int(digits[axis][i])) for axis in self.spec.axes}
-            try:
-                found = self.setting(chosen)
-            except (InfeasibleError, InputFileError):  # each value is sound: together they clash
-                continue
-            yield found.law, found.problem, np.array([i])
+    def _each(self, digits: Digits, status: NDArray[np.object_]) -> Iterator[tuple[Law, Problem, NDArray[np.intp]]]:
+        """Rows one by one; such as have no plan are left out, with their status."""
+        for i in range(status.size):
+            found = self._tried({axis.path: axis.raw_at(int(digits[axis][i])) for axis in self.spec.axes})
+            if isinstance(found, Setting):
+                yield found.law, found.problem, np.array([i])
+            else:
+                status[i] = found
 
-    def _together(self, digits: Digits, count: int) -> Iterator[tuple[Law, Problem, NDArray[np.intp]]]:
-        """Rows that can be solved at once, in blocks; such as no machine holds are left out."""
-        codes = np.zeros(count, dtype=np.int64)
+    def _tried(self, chosen: Mapping[Path, Any]) -> Setting | str:
+        """The setting of some rows, or their status where they have none.
+
+        Raises:
+            InputFileError: a file that the sweep names cannot be used.
+        """
+        try:
+            document = self.spec.document(chosen)
+        except InputFileError:  # each value is sound: together they clash
+            return INFEASIBLE
+        try:
+            return self.setting(document)
+        except UnvaluedRepeatsError:
+            return UNVALUED
+        except InputFileError:
+            raise
+        except ScaleplanError:  # what holds of every row ``check`` has told: this is of these values
+            return INFEASIBLE
+
+    def _together(self, digits: Digits, status: NDArray[np.object_]) -> Iterator[tuple[Law, Problem, NDArray[np.intp]]]:
+        """Rows that can be solved at once, in blocks; such as have no plan are left out, with their status."""
+        codes = np.zeros(status.size, dtype=np.int64)
         for axis in self._groups:
             codes = codes * axis.size + digits[axis]
         kinds, firsts, which = np.unique(codes, return_index=True, return_inverse=True)
         groups: dict[Hashable, list[tuple[int, Setting]]] = {}
         for kind, (code, first) in enumerate(zip(kinds.tolist(), firsts.tolist(), strict=True)):
             found = self._setting_of(code, {axis.path: int(digits[axis][first]) for axis in self._groups})
-            if found is not None:
-                groups.setdefault((found.law.id, alike(found.problem)), []).append((kind, found))
+            if isinstance(found, Setting):
+                groups.setdefault((found.law.id, *found.law.held.items(), alike(found.problem)), []).append(
+                    (kind, found)
+                )
+            else:
+                status[which == kind] = found
         for members in groups.values():
             place = np.full(kinds.size, -1, dtype=np.intp)
             place[[kind for kind, _ in members]] = np.arange(len(members))
@@ -217,16 +277,12 @@ class RowMaker:
                 problem = stacked(problems, place[which[at]])
                 yield law, self._numbered(problem, {axis: digits[axis][at] for axis in self._numbers}), at
 
-    def _setting_of(self, code: int, places: Mapping[Path, int]) -> Setting | None:
-        """The setting of a group of rows, ``None`` where no plan meets it; looked up once."""
+    def _setting_of(self, code: int, places: Mapping[Path, int]) -> Setting | str:
+        """The setting of a group of rows, or their status where no plan meets it; looked up once."""
         if code not in self._known:
             if len(self._known) >= _KNOWN:
                 self._known.clear()
-            try:
-                chosen = {axis.path: axis.raw_at(places[axis.path]) for axis in self._groups}
-                self._known[code] = self.setting(chosen)
-            except InfeasibleError:
-                self._known[code] = None
+            self._known[code] = self._tried(self._chosen({axis: places[axis.path] for axis in self._groups}))
         return self._known[code]
 
     def _numbered(self, problem: Problem, digits: Digits) -> Problem:
@@ -234,28 +290,3 @@ class RowMaker:
         for axis in self._numbers:
             problem = with_number(problem, axis, axis.at(digits[axis]))
         return problem
-
-
-def with_number(problem: Problem, axis: Axis, values: Any) -> Problem:
-    """The problem with the values of an axis of numbers, a row an element."""
-    key, service = axis.key, problem.service
-    if axis.heading == "serving":
-        assert service is not None
-        return replace(problem, service=service._replace(demand=service.demand._replace(**{key: values})))
-    if key in ("flops", "loss", "params", "tokens"):
-        return replace(problem, **{"train_flop" if key == "flops" else key: values})
-    if key in Limits._fields:
-        return replace(problem, limits=(problem.limits or Limits())._replace(**{key: values}))
-    assert problem.effort is not None
-    return replace(problem, effort=_with_rate(problem.effort, axis, values))
-
-
-def _with_rate(effort: Effort, axis: Axis, values: Any) -> Effort:
-    """The effort with a rate of the machine, of which it has the first value."""
-    if axis.key == "price":
-        return effort._replace(price=values)
-    if axis.key == "watts":
-        each = cast("Any", effort.mwh_per_hour)
-        return effort._replace(mwh_per_hour=each * (values / axis.first))
-    # Hours go as one over the utilisation and over the goodput.
-    return effort._replace(hours_per_flop=effort.hours_per_flop * (axis.first / values))

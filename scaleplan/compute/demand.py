@@ -79,7 +79,7 @@ class Demand(NamedTuple):
         return Request(
             prompt=self.prompt,
             answer=self.answer,
-            prompt_attention=2 * size * self.prompt**2,
+            prompt_attention=2 * size * (self.prompt * self.prompt),
             answer_attention=4 * size * self.answer * (self.prompt + self.answer / 2),
             cached=2 * shape.layers * shape.kv_heads * shape.head_size,
         )

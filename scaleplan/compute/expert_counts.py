@@ -25,6 +25,9 @@ from scaleplan.ops import Real, exp, log
 ROUTED_SHARE = 9 / 13
 """Of the weights of a layer, those of the feed-forward part: Ludziejewski et al. 2025. Of layers of 12 d^2 it is 8 / 12
 (Shazeer 2020, arXiv 2002.05202), and (10 - 2 / g) / 12 where g heads share keys and values (``family``)."""
+MOST_EXPERTS = 4096
+"""Of a layer. Our choice: twice the 2,048 of Switch-C, the most of any published model (Fedus et al. 2021, arXiv
+2101.03961); laws of experts were fitted on far fewer."""
 VOCABULARY = 50_257
 """V: GPT-2's tokenizer, with an output head of its own."""
 ASPECT = 76.0
@@ -58,10 +61,6 @@ class ExpertCounts(NamedTuple):
         """The parameters that a token passes, of a model that has ``total``: the inverse of ``total``."""
         shrunk = EmbeddingMap(gamma=self.embeddings.gamma / self.factor)
         return total - (self.factor - 1) * shrunk.nonembedding(total / self.factor)
-
-    def total_over_active(self, active: Real) -> Real:
-        """How many times the parameters that a token passes there are in all."""
-        return self.total(active) / active
 
 
 def joint_shape(active: Real, experts: float, *, context: Real = CONTEXT) -> Transformer:

@@ -30,6 +30,7 @@ from scaleplan.search import increasing_root
 USABLE = 0.9
 """The share of memory that weights and caches may fill: vLLM's default ``gpu_memory_utilization``."""
 _DOUBLINGS = 10
+"""Our choice: from one accelerator to 1,024, more than hold any published model with its caches."""
 LARGEST_REPLICA = 2**_DOUBLINGS
 """Our choice: the most accelerators that one copy of a model is spread over where no number is given."""
 _ROUNDING = 1e-9
@@ -186,7 +187,8 @@ class Service(NamedTuple):
 
     def _served_by(self, wanted: str) -> Server:
         if self.server is None:
-            raise UsageError(f"the {wanted} of serving depend on the accelerator: name one, serving.on: h100-sxm")
+            example = "serving.on: h100-sxm (--serve-on h100-sxm)"
+            raise UsageError(f"the {wanted} of serving depend on the accelerator: name one, {example}")
         return self.server
 
 
@@ -238,9 +240,10 @@ def served(service: Service, params: Real) -> Served:
         return Served(flop)
     if not any_true(service.fits(params)):
         many = server.accelerators or LARGEST_REPLICA
+        more = f"{2 * many}x{server.accelerator}"
         raise InfeasibleError(
-            f"{many} {server.accelerator} do not hold it in {server.precision} with one request: serve it on more "
-            f"(serving.on: {2 * many}x{server.accelerator}) or bound its size (max_params)"
+            f"{many} {server.accelerator} do not hold it in {server.precision} with one request: serve it on more, "
+            f"serving.on: {more} (--serve-on {more}), or bound its size (max_params)"
         )
     hours = service.hours(params)
     energy = None if server.watts is None else service.mwh(params)

@@ -13,7 +13,8 @@ from itertools import combinations
 from typing import NamedTuple, cast
 
 from scaleplan import units
-from scaleplan.planning.constraints import Ceiling, Range, fixed
+from scaleplan.conventions import ParamCount
+from scaleplan.planning.constraints import Bounds, Ceiling, Range, fixed
 from scaleplan.planning.solver import Solution, Task, solve
 from scaleplan.planning.why import EPOCHS, LOSS, UNIQUE, constraint_names, relaxed, unit_of
 
@@ -35,6 +36,7 @@ class Side(NamedTuple):
     """A constraint that clashes: what was given, ``of`` what, and the nearest value at which the rest can hold.
 
     ``nearest`` is ``None`` where no value of it helps; ``at_least`` whether larger values than that help too.
+    ``taken`` says that serving even the smallest model takes more than all of it.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Side(NamedTuple):
     given: float
     nearest: float | None
     at_least: bool
+    taken: bool = False
 
 
 class Clash(NamedTuple):
@@ -71,6 +74,9 @@ def clash(task: Task) -> Clash:
 def clash_text(clash: Clash) -> str:
     """A clash in words: which constraints, and what each would have to be."""
     sides = clash.sides
+    if len(sides) == 1 and sides[0].nearest is None:
+        reason = "serving takes more than all of it" if sides[0].taken else "no value of it helps"
+        return f"{sides[0].name} {written(sides[0].given, sides[0].of)} alone cannot hold: {reason}"
     given = [f"{side.name} {written(side.given, side.of)}" for side in sides]
     hold = ("hold", "both hold")[len(sides) - 1] if len(sides) < 3 else "all hold"
     ways = [_way(side) for side in sides if side.nearest is not None]
@@ -116,13 +122,22 @@ def _side(task: Task, name: str) -> Side:
         return Side(name, of, float(task.loss or 0.0), float(best.loss) if best.feasible else None, at_least=True)
     given, up = _given(task, name)
     factor = _factor(task, name, given, up=up)
-    if factor is None:
-        return Side(name, of, given, None, at_least=up)
     found = next((c for c in task.constraints if c.name == name), None)
+    if factor is None:
+        return Side(name, of, given, None, at_least=up, taken=isinstance(found, Ceiling) and _taken(task, found))
     if isinstance(found, Range) and found.fixes:
         # Both ways were tried at once: which one was it?
         up = _holds(_fixed_at(task, found, given * factor))
     return Side(name, of, given, given * factor if up else given / factor, at_least=up)
+
+
+def _taken(task: Task, ceiling: Ceiling) -> bool:
+    """Whether serving the smallest model that the rest allows takes more than all of a ceiling."""
+    if ceiling.beside is None:
+        return False
+    others = [c for c in task.constraints if c is not ceiling]
+    bounds = Bounds(others, task.accounting, ParamCount.TOTAL)
+    return bool(ceiling.beside(bounds.params_range()[0]) > ceiling.limit)
 
 
 def _given(task: Task, name: str) -> tuple[float, bool]:

@@ -25,6 +25,7 @@ from scaleplan.errors import Notice
 from scaleplan.ops import Real, extremes, power
 
 _ROUNDING = 1e-9
+"""Our choice: what powers and logarithms of a batch at its bound leave, and more of an excess is meant."""
 
 
 class CriticalBatch(NamedTuple):

@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
-from scaleplan.compute.expert_counts import ExpertCounts
+from scaleplan.compute.expert_counts import MOST_EXPERTS, ExpertCounts
 from scaleplan.compute.serving import Service
 from scaleplan.conventions import ParamCount
 from scaleplan.errors import InfeasibleError, Notice, UsageError
@@ -135,6 +135,8 @@ def _whole(experts: Any) -> int:
         raise UsageError(f"experts must be a whole number from 1, or {FREE} (got {experts!r})")
     if experts % 1:
         raise UsageError(f"experts must be a whole number (got {experts:g})")
+    if experts > MOST_EXPERTS:
+        raise UsageError(f"experts must be at most {MOST_EXPERTS:,}, or {FREE} (got {experts:g})")
     return int(experts)
 
 

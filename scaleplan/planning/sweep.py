@@ -60,7 +60,9 @@ def solve_block(law: Law, problem: Problem, count: int) -> dict[str, Column]:
         found = _solved(task_of(law, problem), problem, count)
         solution = found.solution
         unvalued = _unvalued(law, problem, solution)
-        ok = solution.feasible & ~unvalued
+        flop = problem.accounting.train_flop(found.size, solution.tokens)
+        # Beyond what numbers here can hold there is no run either.
+        ok = solution.feasible & ~unvalued & np.isfinite(found.params) & np.isfinite(flop)
 
         def known(values: Real) -> NDArray[np.float64]:
             return np.where(ok, values, np.nan)
@@ -68,7 +70,7 @@ def solve_block(law: Law, problem: Problem, count: int) -> dict[str, Column]:
         active, tokens = known(found.size.total), known(solution.tokens)
         columns: dict[str, Column] = {
             "status": _named(np.where(ok, 0, np.where(unvalued, 1, 2)), (OK, UNVALUED, INFEASIBLE)),
-            "train_flop": known(problem.accounting.train_flop(found.size, solution.tokens)),
+            "train_flop": known(flop),
             "params": known(found.params),
             "tokens": tokens,
             "tokens_per_param": tokens / active,
@@ -128,6 +130,8 @@ def _unvalued(law: Law, problem: Problem, solution: Solution) -> NDArray[np.bool
     if limits is None or limits.unique_tokens is None or law.repeated is not None:
         return none
     more = True if limits.max_epochs is None else np.asarray(limits.max_epochs) > 1
+    if problem.tokens is not None:
+        more = more & np.asarray(problem.tokens > limits.unique_tokens)
     return solution.feasible & more & (solution.tokens >= limits.unique_tokens * (1 - _BINDS))
 
 

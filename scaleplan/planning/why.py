@@ -21,7 +21,7 @@ from scaleplan.planning.solver import Solution, Task, solve
 LOSS, UNIQUE, EPOCHS = "loss", "unique_tokens", "max_epochs"
 """Names of constraints that say more than a ceiling or a range: the loss to reach, the data and its repeats."""
 _MORE = 1.01
-_BINDS = 1e-6
+BINDS = 1e-6
 """Our choice: closer than this, relative, a bound is reached; the search leaves 1e-8 of N where the loss is flat."""
 _NOTHING = 1e-9
 """Our choice: gains below this, relative, are what the search leaves open; 1 % of anything that counts gives 1e-5."""
@@ -140,7 +140,7 @@ class _Prices(NamedTuple):
         task = self.task
         limit, used, slack = self._position(name)
         # All unique tokens used is no bound where they may repeat.
-        binding = name == LOSS or (slack <= _BINDS and any(c.name == name for c in task.constraints))
+        binding = name == LOSS or (slack <= BINDS and any(c.name == name for c in task.constraints))
         gain = self.gain(name)
         if task.loss is None:
             flop_share = self._compute_for(gain)
@@ -176,7 +176,7 @@ class _Prices(NamedTuple):
 
     def _matters(self, name: str) -> bool:
         """Whether relaxing it may give something: it binds, or there are repeats which more data would replace."""
-        return name == LOSS or (name == UNIQUE and self._repeats()) or self._position(name).slack <= _BINDS
+        return name == LOSS or (name == UNIQUE and self._repeats()) or self._position(name).slack <= BINDS
 
     def _repeats(self) -> bool:
         unique = self.task.unique_tokens
@@ -243,7 +243,7 @@ class _Prices(NamedTuple):
             if (
                 isinstance(constraint, Range)
                 or not _limits(constraint)
-                or self._position(constraint.name).slack > _BINDS
+                or self._position(constraint.name).slack > BINDS
             ):
                 return constraint
             training = self.solution.spent(self.task, constraint._replace(beside=None, fixed=0.0))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from scaleplan import units
+from scaleplan.specs.limits import LimitWords
 from scaleplan.specs.yaml12 import Document, Path
 
 if TYPE_CHECKING:
@@ -19,6 +21,14 @@ MOST_ROWS = 10**9
 _DIGITS = 15
 _EXACT = 22
 """10^22 is the largest power of ten that is a float."""
+
+
+NUMBERS: Mapping[str, tuple[str, ...]] = {
+    "budget": ("flops", "loss", "usd", "days", "gpu_hours", "mfu", "price", "goodput", "watts"),
+    "limits": tuple(key for key in LimitWords._fields if key not in ("memory", "batch", "experts")),
+    "serving": ("tokens",),
+}
+"""Keys whose values are numbers that problems solved at once may differ in; any other makes a group of its own."""
 
 
 class Span(NamedTuple):
@@ -41,16 +51,24 @@ class Span(NamedTuple):
         if self.linear:
             between = self.start + share * (self.stop - self.start)
         else:
-            between = np.exp(math.log(self.start) + share * math.log(self.stop / self.start))
+            # By the ratio, whose power is exact to a digit or two more than the logarithms of large numbers.
+            ratio = self.stop / self.start
+            between = self.start * ratio**share if 0 < ratio < math.inf else self._by_logarithms(share)
         ends = np.where(indices == 0, self.start, self.stop)
         return np.where((indices == 0) | (indices == self.points - 1), ends, _rounded(between))
+
+    def _by_logarithms(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
+        import numpy as np
+
+        low, high = math.log(self.start), math.log(self.stop)
+        return np.exp(low + share * (high - low))
 
 
 def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Numbers from zero on at ``_DIGITS`` significant digits, each the float nearest to what is then written."""
     import numpy as np
 
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         places = _DIGITS - 1 - np.floor(np.log10(values))
         scale = 10.0 ** np.abs(np.clip(places, -_EXACT, _EXACT))
         rounded = np.where(places >= 0, np.rint(values * scale) / scale, np.rint(values / scale) * scale)
@@ -115,6 +133,11 @@ class Axis(NamedTuple):
         import numpy as np
 
         return float(self.span.at(np.array([index]))[0])
+
+
+def is_number(path: Path) -> bool:
+    """Whether problems that are solved at once may differ in the axis at a path."""
+    return path[-1] in NUMBERS.get(str(path[0]), ())
 
 
 def is_axis(value: Any) -> bool:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
 from scaleplan.errors import InputFileError, UsageError, quoted
 from scaleplan.planning.comparison import Option
@@ -14,11 +14,12 @@ from scaleplan.specs.budget_schema import BudgetSpec, LimitsSpec, PilotsSpec, un
 from scaleplan.specs.conditions import Conditions
 from scaleplan.specs.document import Params, Strict, Tokens, by_line, validated
 from scaleplan.specs.files import read_document, shown
-from scaleplan.specs.headings import unknown_words, with_own_accelerator
+from scaleplan.specs.headings import with_own_accelerator
 from scaleplan.specs.laws import load_law
+from scaleplan.specs.limits import OF_MACHINE
 from scaleplan.specs.options import catalogue_option
 from scaleplan.specs.presets import looks_like_path
-from scaleplan.specs.serving_schema import LOOK_UPS, ServingSpec
+from scaleplan.specs.serving_schema import ServingSpec, unknown_serving_words
 from scaleplan.specs.yaml12 import Document, parse, parse_parts, schema_of, single
 
 BUDGET_SCHEMA = "scaleplan.budget/1"
@@ -68,12 +69,22 @@ class BudgetDocument(Strict):
 
     @model_validator(mode="after")
     def _one_time(self) -> BudgetDocument:
-        if self.budget.days is not None and self.limits is not None and self.limits.deadline_days is not None:
-            raise ValueError("budget.days and limits.deadline_days are two times for one plan: keep one")
-        deadline = self.limits is not None and self.limits.deadline_days is not None
-        if deadline and self.budget.on is None and self.budget.usd is None:
-            raise ValueError("limits.deadline_days needs budget.on, the accelerator that it is a deadline for")
-        return self
+        if self.budget.days is None or self.limits is None or self.limits.deadline_days is None:
+            return self
+        text = "budget.days and limits.deadline_days are two times for one plan: keep one"
+        # Under the key that is one too many, so that it is told with its line.
+        found: Any = {"type": "value_error", "loc": ("limits", "deadline_days"), "ctx": {"error": ValueError(text)}}
+        raise ValidationError.from_exception_data("limits", [found])
+
+    @property
+    def needs_accelerator(self) -> bool:
+        """Whether limits are of an accelerator that the file does not name; the call that plans may name it.
+
+        A budget of money has a default one.
+        """
+        if self.limits is None or self.budget.on is not None or self.budget.usd is not None:
+            return False
+        return any(getattr(self.limits, key) is not None for key in OF_MACHINE)
 
     @property
     def conditions(self) -> Conditions:
@@ -189,7 +200,7 @@ def _looked_up(document: Document) -> tuple[dict[str, Option], list[str]]:
                 problems.append(f"{document.where((key, i))}: {field}: {error.message}")
     here = partial(beside, document.name)
     problems += unknown_budget_words(document, data.get("budget"), here)
-    problems += unknown_words(document, "serving", data.get("serving"), LOOK_UPS, here)
+    problems += unknown_serving_words(document, data.get("serving"), here)
     return options, problems
 
 

@@ -92,7 +92,7 @@ def _sweep(document: Document) -> Holds:
 
 
 def _budget(document: Document) -> Holds:
-    from scaleplan.specs.budget import read_parsed
+    from scaleplan.specs.budget import BudgetDocument, read_parsed
 
     spec, options = read_parsed(document)
     budget = spec.budget
@@ -100,6 +100,8 @@ def _budget(document: Document) -> Holds:
     if budget is not None:
         lines.append(_spent(budget))
         lines += [(name, _said(value)) for name, value in _conditions(spec) if name not in RESOURCES]
+    if isinstance(spec, BudgetDocument) and spec.needs_accelerator:
+        lines.append(("needs", "an accelerator for its limits: budget.on, or --on"))
     lines.append(("compare", ", ".join(option.name for option in options) or "-"))
     return tuple(lines)
 

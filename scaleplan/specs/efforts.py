@@ -17,13 +17,12 @@ if TYPE_CHECKING:
     from scaleplan.specs.machines import Machine
 
 
-def effort_of(machine: Machine, mfu: Real | None = None, price: Real | None = None) -> Effort:
+def effort_of(machine: Machine, mfu: Real | None = None) -> Effort:
     """Accelerator-hours, money and energy of a training FLOP (6 N D) on a machine, exactly those of its bill.
 
     Args:
         machine: where it runs; its price is the middle of its range where it has one.
         mfu: the utilisation, in place of the machine's; may be an array.
-        price: USD an accelerator-hour, in place of the machine's; may be an array.
 
     Raises:
         UsageError: no utilisation is given; by the estimate it depends on the run.
@@ -32,13 +31,11 @@ def effort_of(machine: Machine, mfu: Real | None = None, price: Real | None = No
     if mfu is None:
         raise UsageError(f"the utilisation of {machine.accelerator.id} is not given, and depends on the run: give mfu")
     rates = machine.rates
-    if price is None and rates.price is not None:
-        price = rates.price.value
     beside = rates.evaluation.share + rates.pilots.share
     return Effort(
         hours_per_flop=(1 + beside) / (rates.goodput * SECONDS_PER_HOUR * machine.part.peak * mfu),
         fixed_hours=rates.evaluation.gpu_hours + rates.pilots.gpu_hours,
         accelerators=machine.accelerators,
-        price=price,
+        price=None if rates.price is None else rates.price.value,
         mwh_per_hour=None if rates.watts is None else rates.watts * rates.pue / 1e6,
     )

@@ -13,6 +13,7 @@ from numbers import Real as AnyNumber
 from typing import Any, Literal, NamedTuple, cast
 
 from scaleplan import units
+from scaleplan.compute.expert_counts import MOST_EXPERTS
 from scaleplan.errors import InfeasibleError, UsageError, brief, nearest, quoted
 from scaleplan.ops import Real, any_true, extremes, first_where
 from scaleplan.specs.numbers import number
@@ -60,6 +61,8 @@ class Clash(NamedTuple):
 
 FIXED = ("params", "tokens", "tokens_per_param")
 """What fixes a value; with a budget beside it one of them is a plan."""
+OF_MACHINE = ("deadline_days", "max_usd", "max_mwh", "memory", "batch")
+"""What bounds a plan only once it is known on what it runs."""
 _ONE_VALUE = ("memory", "batch", "experts")
 
 
@@ -116,10 +119,11 @@ def _memory(word: Any) -> float | Literal["fit"]:
 
 
 def _batch(word: Any) -> Literal["critical"]:
-    if isinstance(word, str) and word.strip().lower() == CRITICAL:
+    if word == CRITICAL:
         return CRITICAL
+    written = int(word) if isinstance(word, float) and word.is_integer() else word
     raise UsageError(
-        f"must be {CRITICAL}: at most the critical batch (got {_shown(word)}); tokens of a step are of budget"
+        f"must be {CRITICAL}: at most the critical batch (got {_shown(written)}); tokens of a step are of budget"
     )
 
 
@@ -129,6 +133,8 @@ def _experts(word: Any) -> float | Literal["free"]:
     value = _float(word)
     if not (1 <= value < math.inf and value % 1 == 0):
         raise UsageError(f"must be a whole number of at least 1, or {FREE} (got {_shown(word)})")
+    if value > MOST_EXPERTS:
+        raise UsageError(f"must be at most {MOST_EXPERTS:,}, or {FREE} (got {_shown(word)})")
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -10,6 +11,8 @@ from scaleplan import units
 from scaleplan.errors import UsageError, brief
 from scaleplan.ops import Real
 
+_TOO_LARGE = 2**63
+"""Our choice: whole numbers are those of 64 bits, as seeds, counts and years are."""
 Number: TypeAlias = "Real | str | Sequence[float]"
 
 
@@ -59,18 +62,47 @@ def fraction(level: float | str) -> float:
     return value
 
 
-def whole(name: str, value: int | str) -> int:
-    """A whole number.
+def whole(name: str, value: float | str) -> int:
+    """A whole number between -2^63 and 2^63; 1e6 is one too.
 
     Raises:
         UsageError: with what was given.
     """
     try:
-        if int(value) == float(value):
-            return int(value)
-        raise ValueError
+        number = _whole(value)
     except (TypeError, ValueError):
         raise UsageError(f"{name} must be a whole number (got {brief(str(value))})") from None
+    if number is None or abs(number) >= _TOO_LARGE:
+        raise UsageError(f"{name} must be a whole number between -2^63 and 2^63 (got {_written(value)})")
+    return number
+
+
+def _whole(value: Any) -> int | None:
+    """The whole number of a word or a number, ``None`` for one that floats do not hold.
+
+    Raises:
+        TypeError: neither.
+        ValueError: not a whole number.
+    """
+    if hasattr(value, "__index__"):
+        return operator.index(value)
+    number = float(value)
+    if math.isinf(number):
+        return None
+    if not number.is_integer():
+        raise ValueError
+    try:
+        return int(value)  # of digits, all of them
+    except ValueError:
+        return int(number)
+
+
+def _written(value: Any) -> str:
+    """What was given; of whole numbers of thousands of digits, which Python does not write out, how long it is."""
+    try:
+        return brief(str(value))
+    except ValueError:
+        return f"one of {value.bit_length():,} bits"
 
 
 def gigabytes(name: str, value: float | str) -> float:

@@ -13,7 +13,7 @@ from scaleplan import units
 from scaleplan.compute.bill import Assumption
 from scaleplan.compute.demand import DAYS_PER_YEAR, Demand
 from scaleplan.compute.serving import USABLE, Server, Service
-from scaleplan.errors import UsageError, nearest, quoted
+from scaleplan.errors import UsageError, brief, nearest, quoted
 from scaleplan.specs.conditions import PRECISION, Conditions, rates_of
 from scaleplan.specs.conditions import READERS as OF_MACHINES
 from scaleplan.specs.limits import READERS as OF_LIMITS
@@ -36,6 +36,19 @@ BATCH = 64.0
 BATCH_SOURCE = "our choice: 70B in bf16 then answer each request with about 50 tokens a second on four H100"
 DAYS_SOURCE = "our choice: a year"
 _LENGTHS = "not given: every token is counted as one of a prompt; those of answers take more (serving.prompt, answer)"
+MOST_OF_REQUEST = 1e9
+"""Tokens of a prompt or an answer. Our choice: a hundred times the 10M of the longest contexts announced so far."""
+FLAGS = {
+    "tokens": "--serve",
+    "on": "--serve-on",
+    "precision": "--serve-precision",
+    "mfu": "--serve-mfu",
+    "days": "--serve-days",
+    "prompt": "--prompt",
+    "answer": "--answer",
+    "discount": "--discount",
+}
+"""Of the command line, by key; the other keys are those of a file alone."""
 _NEED_SERVER = ("precision", "mfu", "mbu", "batch", "days", "price", "watts", "pue")
 _SHARED = ("price", "watts", "pue")
 
@@ -68,6 +81,13 @@ def _tokens(word: Any) -> float:
     return units.parse(word, "tokens")
 
 
+def _of_request(word: Any) -> float:
+    value = _tokens(word)
+    if value > MOST_OF_REQUEST:
+        raise UsageError(f"must be at most {units.count(MOST_OF_REQUEST)} tokens (got {brief(units.shown(word))})")
+    return value
+
+
 READERS: dict[str, Callable[[Any], Any]] = {
     "tokens": _tokens,
     "on": OF_MACHINES["on"],
@@ -75,8 +95,8 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "mfu": OF_MACHINES["mfu"],
     "mbu": OF_MACHINES["mfu"],
     "batch": OF_LIMITS["max_epochs"],  # a number of at least one
-    "prompt": _tokens,
-    "answer": _tokens,
+    "prompt": _of_request,
+    "answer": _of_request,
     "days": OF_LIMITS["deadline_days"],
     "discount": units.share,
     "price": OF_MACHINES["price"],
@@ -90,7 +110,7 @@ def read_serving(words: dict[str, Any]) -> ServingWords:
     """Words of serving by their keys, what was not given ``None``.
 
     Raises:
-        UsageError: an unknown key, with the nearest; the first word that cannot be read, by its key.
+        UsageError: an unknown key, with the nearest; the first word that cannot be read, by its key and its flag.
     """
     read: dict[str, Any] = {}
     for key, word in words.items():
@@ -100,10 +120,11 @@ def read_serving(words: dict[str, Any]) -> ServingWords:
             continue
         try:
             if isinstance(word, bool) or not isinstance(word, (str, Real)):
-                raise UsageError("must be one number or text")
+                raise UsageError(f"must be one number or text (got {type(word).__name__})")
             read[key] = READERS[key](word)
         except UsageError as error:
-            raise UsageError(f"serving.{key}: {error.message}") from None
+            flag = f" ({FLAGS[key]})" if key in FLAGS else ""
+            raise UsageError(f"serving.{key}{flag}: {error.message}") from None
     return ServingWords(**read)
 
 
@@ -114,17 +135,18 @@ def check_serving(words: ServingWords) -> None:
         UsageError: tokens are missing, one length of a request without the other, words of a missing accelerator.
     """
     if words.tokens is None:
-        raise UsageError("tokens are missing: how many are served over the model's life, such as 2T")
+        raise UsageError("tokens are missing: say how many are served over the model's life (--serve 2T)")
     if (words.prompt is None) != (words.answer is None):
         given, other = ("answer", "prompt") if words.prompt is None else ("prompt", "answer")
-        raise UsageError(f"{given} without {other}: give the tokens of both, such as prompt 1000 and answer 300")
+        example = "such as prompt 1000 and answer 300 (--prompt 1000 --answer 300)"
+        raise UsageError(f"{given} without {other}: give the tokens of both, {example}")
     if words.on is not None:
         return
     named = [key for key in _NEED_SERVER if getattr(words, key) is not None]
     if named:
-        raise UsageError(f"{', '.join(named)} without an accelerator: name it with on, such as h100-sxm")
+        raise UsageError(f"{', '.join(named)} without an accelerator: name it with on (--serve-on h100-sxm)")
     if words.discount is not None:
-        raise UsageError("a discount is of money: name the accelerator with on, such as h100-sxm")
+        raise UsageError("a discount is of money: name the accelerator with on (--serve-on h100-sxm)")
 
 
 def service_of(words: ServingWords) -> tuple[Service, tuple[Assumption, ...]]:
@@ -191,7 +213,7 @@ def _server(words: ServingWords, on: str, taken: _Taken) -> Server:
     taken.note("accelerator", accelerator.id, "", "given", "given")
     if count is not None:
         taken.given("accelerators of a replica", count, "")
-    peak = _peak(accelerator, precision)
+    peak = peak_at(accelerator, precision)
     memory, bandwidth = (1e9 * _known(accelerator, field) for field in ("memory", "memory_bandwidth"))
     for field, value, unit in (
         (f"peak_{precision}", peak, "FLOP/s, dense"),
@@ -229,13 +251,18 @@ def _server(words: ServingWords, on: str, taken: _Taken) -> Server:
     )
 
 
-def _peak(accelerator: Accelerator, precision: str) -> float:
-    """Its dense peak [FLOP/s], or an error in the words of serving."""
+def peak_at(accelerator: Accelerator, precision: str) -> float:
+    """The dense peak [FLOP/s] of what serves.
+
+    Raises:
+        UsageError: it has none at that precision, in the words of serving.
+    """
     from scaleplan.specs.accelerators import FLOATS, peak_of
 
     has = [name for name in FLOATS if accelerator.number(f"peak_{name}") is not None]
     if precision in FLOATS and precision not in has and has:
-        raise UsageError(f"{accelerator.id} has no {precision}; it has {', '.join(has)}: choose with precision")
+        choice = "choose with precision (--serve-precision)"
+        raise UsageError(f"{accelerator.id} has no {precision}; it has {', '.join(has)}: {choice}")
     return peak_of(accelerator, precision)
 
 
@@ -243,6 +270,7 @@ def _known(accelerator: Accelerator, field: str) -> float:
     value = accelerator.number(field)
     if value is None:
         raise UsageError(
-            f"{accelerator.id} has no known {field}: name an accelerator file of your own that has it, with on"
+            f"{accelerator.id} has no known {field}: name an accelerator file of your own that has it, with on "
+            "(--serve-on)"
         )
     return value

@@ -23,7 +23,7 @@ from scaleplan.specs.headings import (
     unknown_words,
     word,
 )
-from scaleplan.specs.serving import BYTES, MOST_OF_REQUEST, READERS, ServingWords, able, check_serving
+from scaleplan.specs.serving import BYTES, MOST_OF_REQUEST, READERS, ServingWords, check_serving, peak_at
 
 if TYPE_CHECKING:
     from scaleplan.specs.yaml12 import Document
@@ -115,7 +115,7 @@ def _unable(document: Document, serving: dict[str, Any], beside: Beside) -> list
     from scaleplan.specs.accelerators import cluster, load_accelerator
 
     try:
-        able(load_accelerator(beside(cluster(on)[1])), READERS["precision"](precision))
+        peak_at(load_accelerator(beside(cluster(on)[1])), READERS["precision"](precision))
     except UsageError as error:
         return [f"{document.where(('serving', 'precision'))}: serving.precision: {error.message}"]
     return []

@@ -17,26 +17,21 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from scaleplan.errors import InputFileError, UsageError, nearest
-from scaleplan.specs.axes import MOST_ROWS, Axis, Span, is_axis, range_problems, told, value_at
+from scaleplan.errors import InputFileError
+from scaleplan.specs.axes import Axis, Span, is_axis, is_number, range_problems, told, value_at
 from scaleplan.specs.budget import BUDGET_SCHEMA, BudgetDocument, beside, read_parsed
 from scaleplan.specs.document import by_line, require_schema
 from scaleplan.specs.files import read_document, shown
 from scaleplan.specs.laws import DEFAULT_LAW, load_law, planning_ids
-from scaleplan.specs.limits import LimitWords, clashes
+from scaleplan.specs.sweep_problems import law_problems, problems_together, unknown_keys
 from scaleplan.specs.yaml12 import Document, Path, parse
 
 if TYPE_CHECKING:
     from scaleplan.laws.law import Law
 
 SWEEP_SCHEMA = "scaleplan.sweep/1"
-_HEADINGS = ("law", "budget", "limits", "serving", "pilots")
-NUMBERS: Mapping[str, tuple[str, ...]] = {
-    "budget": ("flops", "loss", "usd", "days", "gpu_hours", "mfu", "price", "goodput", "watts"),
-    "limits": tuple(key for key in LimitWords._fields if key not in ("memory", "batch", "experts")),
-    "serving": ("tokens",),
-}
-"""Keys whose values are numbers that problems solved at once may differ in; any other makes a group of its own."""
+HEADINGS = ("law", "budget", "limits", "serving", "pilots")
+"""Of a budget file, those whose values may be axes."""
 
 
 class SweepSpec(NamedTuple):
@@ -73,11 +68,6 @@ class SweepSpec(NamedTuple):
     def law(self, document: BudgetDocument) -> Law:
         """The law of a document of this sweep."""
         return load_law(beside(self.file, document.law[0]))
-
-
-def is_number(axis: Axis) -> bool:
-    """Whether problems that are solved at once may differ in an axis."""
-    return _is_number(axis.path)
 
 
 def read_sweep(path: str) -> SweepSpec:
@@ -128,10 +118,6 @@ def _refuse(problems: list[str]) -> None:
         raise InputFileError(by_line(problems))
 
 
-def _is_number(path: Path) -> bool:
-    return path[-1] in NUMBERS.get(str(path[0]), ())
-
-
 def _budget_document(document: Document) -> BudgetDocument:
     spec, _ = read_parsed(document)
     assert isinstance(spec, BudgetDocument)
@@ -153,7 +139,7 @@ def _axis_paths(data: Mapping[str, Any]) -> Iterator[Path]:
     for heading, value in data.items():
         if heading == "law" and is_axis(value):
             yield (heading,)
-        elif heading in _HEADINGS and isinstance(value, dict):
+        elif heading in HEADINGS and isinstance(value, dict):
             inner = cast("dict[str, Any]", value)
             yield from ((heading, key) for key in inner if is_axis(inner[key]))
 
@@ -172,7 +158,7 @@ def _template(document: Document, paths: list[Path]) -> Document:
     """
     template = document._replace(data={**document.data, "schema": BUDGET_SCHEMA})
     for path in paths:
-        if path[0] == "limits" and _is_number(path) and path[-1] != "unique_tokens":
+        if path[0] == "limits" and is_number(path) and path[-1] != "unique_tokens":
             rest = {key: value for key, value in template.data["limits"].items() if key != path[-1]}
             template = template._replace(data={**template.data, "limits": rest})
         else:
@@ -243,7 +229,7 @@ def _read(template: Document, path: Path, written: list[tuple[Any, Path]]) -> tu
         part: Any = getattr(spec, str(path[0]))
         value = getattr(part, str(path[1]))
         read.append(float(value) if isinstance(value, int) else value)
-        if _is_number(path):
+        if is_number(path):
             field = _field(cast("Any", type(part)), str(path[1]))
     return read, list(dict.fromkeys(problems))
 

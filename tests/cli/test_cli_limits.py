@@ -131,10 +131,10 @@ def test_limits_alone_are_no_budget(call):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--serve", "-2T"), "serving.tokens: must be > 0 (got -2T)"),
-        (("--serve", "2T", "--serve-mfu", "0"), "serving.mfu: must be a share above 0 and at most 1"),
-        (("--serve", "2T", "--serve-days", "0"), "serving.days: must be a finite time > 0 (got 0)"),
-        (("--serve", "2T", "--discount", "-5%"), "serving.discount: must be a share from 0 to below 1"),
+        (("--serve", "-2T"), "serving.tokens (--serve): must be > 0 (got -2T)"),
+        (("--serve", "2T", "--serve-mfu", "0"), "serving.mfu (--serve-mfu): must be a share above 0 and at most 1"),
+        (("--serve", "2T", "--serve-days", "0"), "serving.days (--serve-days): must be a finite time > 0 (got 0)"),
+        (("--serve", "2T", "--discount", "-5%"), "serving.discount (--discount): must be a share from 0 to below 1"),
         (("--serve", "2T", "--serve-on", "h100-smx"), "Did you mean h100-sxm"),
         (("--serve", "2T", "--serve-on", "h100-sxm", "--serve-precision", "fp9"), "fp9"),
         (("--serve", "2T", "--serve-precision", "fp8"), "serving: precision without an accelerator"),

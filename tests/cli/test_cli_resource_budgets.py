@@ -238,7 +238,6 @@ def test_an_accelerator_file_is_looked_for_beside_the_budget_that_names_it(call,
         ("budget: {usd: 5M}\npilots: {share: 1%, gpu_hours: 3}", ":3: pilots: needs exactly one of share, gpu_hours"),
         ("budget: {usd: 5M}\npilots: {share: 100%}", ":3: pilots.share: must be a share from 0 to below 1"),
         ("budget: {usd: 5M}\nlimits: {deadline_days: -1}", ":3: limits.deadline_days: must be a finite time > 0"),
-        ("budget: {flops: 1e24}\nlimits: {deadline_days: 9}", "limits.deadline_days needs budget.on"),
         (
             "budget: {days: 60, on: 8xh100-sxm}\nlimits: {deadline_days: 9}",
             "budget.days and limits.deadline_days are two times for one plan",

@@ -51,7 +51,6 @@ TAKEN = {
     "min_params": lambda row: row["params"],
     "params": lambda row: row["params"],
     "memory": lambda row: row["params"],
-    "layout": lambda row: row["params"],
     "serving_memory": lambda row: row["params"],
     "tokens": lambda row: row["tokens"],
     "unique_tokens": lambda row: row["tokens"],
@@ -183,10 +182,12 @@ def test_the_bill_of_a_plan_ends_at_its_deadline(plan, words, days):
 @pytest.mark.parametrize(
     ("words", "key", "limit"), [(("--max-mwh", "100"), "energy_mwh", 100), (("--days", "10"), "days", 10)]
 )
-def test_where_a_larger_model_would_train_in_a_slower_layout_the_size_stays_and_trains_longer(plan, words, key, limit):
+def test_where_a_larger_model_trains_in_a_slower_layout_the_size_stays_and_trains_longer(call, plan, words, key, limit):
     row = plan(*FLOPS, *CLUSTER, *words)
     assert row[key] == pytest.approx(limit, rel=1e-6)
-    assert "layout" in row["binding"].split("+")
+    assert row["binding"] == {"energy_mwh": "max_mwh", "days": "deadline_days"}[key]
+    warned = call("allocate", *FLOPS, *CLUSTER, *words, "-f", "json", "-q").envelope["warnings"]
+    assert any(each["code"] == "layout" and "train in a slower layout" in each["message"] for each in warned)
     # A little larger it is slower by more than the layout takes: the same time buys fewer FLOPs.
     larger = plan(*FLOPS, *CLUSTER, *words, "--params", f"{1.01 * row['params']:.6f}")
     assert larger["mfu"] < 0.97 * row["mfu"]

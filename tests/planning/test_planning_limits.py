@@ -51,7 +51,7 @@ def test_without_a_price_or_a_power_money_and_energy_are_unknown():
     bare = EFFORT._replace(price=None, mwh_per_hour=None)
     with pytest.raises(UsageError, match="max_usd: the price of the accelerator is not known: give one"):
         constraints(Limits(max_usd=1e6), effort=bare)
-    with pytest.raises(UsageError, match="max_mwh: the power of the accelerator is not known"):
+    with pytest.raises(UsageError, match=r"max_mwh: the power \[W\] of the accelerator is not known"):
         constraints(Limits(max_mwh=1e3), effort=bare)
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from scaleplan.errors import InputFileError
-from scaleplan.specs.axes import Axis, Span
-from scaleplan.specs.sweep import is_number, read_sweep
+from scaleplan.specs.axes import Axis, Span, is_number
+from scaleplan.specs.sweep import read_sweep
 
 HEAD = "schema: scaleplan.sweep/1\n"
 
@@ -45,7 +45,7 @@ law: [chinchilla, muennighoff-2023]
     assert flops.at(np.arange(3)) == pytest.approx([1e21, 1e22, 1e23], rel=1e-14)
     assert on.at(np.array([1, 0])) == ["a100-sxm-80", "8xh100-sxm"]
     assert law.values == ("besiroglu-2024", "muennighoff-2023")  # by their ids, whatever they are called
-    assert [is_number(axis) for axis in spec.axes] == [True, True, False, False]
+    assert [is_number(axis.path) for axis in spec.axes] == [True, True, False, False]
 
 
 def test_scalars_hold_for_every_row_and_axes_go_into_their_place(read):
@@ -73,8 +73,19 @@ def test_ranges_end_where_they_say_to_the_bit():
     values = log.at(np.arange(1000))
     assert (values[0], values[-1]) == (1e21, 3e26)
     assert np.diff(np.log(values)) == pytest.approx(np.full(999, np.log(3e5) / 999))
+    assert Span(1e22, 1e24, 3, linear=False).at(np.arange(3)).tolist() == [1e22, 1e23, 1e24]
     assert linear.at(np.arange(8)) == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
     assert Axis("budget", "price", span=linear).raw_at(7) == 0.7
+
+
+@pytest.mark.parametrize("ends", [(1e-300, 1e300), (1e10, 1e26), (3e-9, 7.0), (1e38, 1e45), (1.0, 4.0), (0.0, 0.6)])
+@pytest.mark.parametrize("linear", [True, False])
+def test_points_of_a_range_are_the_floats_of_15_digits(ends, linear):
+    if not linear and ends[0] == 0:
+        ends = (1e-3, 0.6)
+    values = Span(*ends, 1001, linear=linear).at(np.arange(1001)).tolist()
+    assert values[1:-1] == [float(f"{value:.14e}") for value in values[1:-1]]
+    assert (np.diff(values) > 0).all()
 
 
 def test_relative_paths_start_at_the_file(read, tmp_path):
@@ -100,7 +111,15 @@ BAD = [
     ("budget: {flops: [1e21], usd: [1M, 2M]}", ["needs exactly one of flops, loss, days, gpu_hours, usd (got"]),
     ("budget: {on: [8xh100-sxm], days: [3], gpu_hours: [1M]}", ["needs exactly one of"]),
     ("budget: {flops: [1e21], on: [h100-sxm, h200-smx]}", ["sweep.yaml:2: budget.on: unknown accelerator 'h200-smx'."]),
-    ("law: [chinchilla, chinchila]\nbudget: {flops: 1e21}", ["sweep.yaml:2: law: unknown law 'chinchila'."]),
+    ("law: [chinchilla, chinchila]\nbudget: {flops: 1e21}", ["sweep.yaml:2: law.1: unknown law 'chinchila'."]),
+    ("law: [[besiroglu-2024]]\nbudget: {flops: 1e21}", ["sweep.yaml:2: law.0: must be text (got ['besiroglu-2024'])"]),
+    ("law: [3]\nbudget: {flops: 1e21}", ["sweep.yaml:2: law.0: must be text: write it in quotes (got 3)"]),
+    ("law: {from: 1, to: 3, points: 3}\nbudget: {flops: 1e21}", ["sweep.yaml:2: law: must be a list (got {'from': "]),
+    ("law: [all, chinchilla]\nbudget: {flops: 1e21}", ["sweep.yaml:2: law: all stands for every law: leave the oth"]),
+    ("law:\n- besiroglu-2024\n- chinchilla\nbudget: {flops: -1}",
+     ["sweep.yaml:4: law.1: besiroglu-2024 stands twice", "sweep.yaml:5: budget.flops: must be > 0 (got -1)"]),
+    ("budget: {flops: 1e21}\npilots: {share: [1%, 2%]}", ["sweep.yaml:3: pilots.share: changes no row without an acc"]),
+    ("budget: {flops: 1e21, precision: [bf16, fp8]}", ["sweep.yaml:2: budget.precision: changes no row without an"]),
     ("law: [chinchilla, hoffmann-2022-a1]\nbudget: {flops: 1e21}", ["sweep.yaml:2: law: hoffmann-2022-a1 is an all"]),
     ("budget: {flops: 1e21}\nlimits: {max_epochs: [2, 0.5], unique_tokens: 1T}", ["sweep.yaml:3: limits.max_epochs: "]),
     ("budget: {flops: 1e21}\nlimits: {max_epochs: [2, 4]}", ["sweep.yaml:3: limits.max_epochs: epochs of how many"]),
