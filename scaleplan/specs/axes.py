@@ -51,17 +51,22 @@ class Span(NamedTuple):
         if self.linear:
             between = self.start + share * (self.stop - self.start)
         else:
-            # By the ratio, whose power is exact to a digit or two more than the logarithms of large numbers.
-            ratio = self.stop / self.start
-            between = self.start * ratio**share if 0 < ratio < math.inf else self._by_logarithms(share)
+            between = self._by_ratios(indices, share)
         ends = np.where(indices == 0, self.start, self.stop)
         return np.where((indices == 0) | (indices == self.points - 1), ends, _rounded(between))
 
-    def _by_logarithms(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _by_ratios(self, indices: NDArray[np.int64], share: NDArray[np.float64]) -> NDArray[np.float64]:
+        """start (stop / start)^share, to more than 15 digits: what rounding took from the share is given back."""
         import numpy as np
 
-        low, high = math.log(self.start), math.log(self.stop)
-        return np.exp(low + share * (high - low))
+        ratio, steps = self.stop / self.start, self.points - 1
+        if not 0 < ratio < math.inf:
+            low, high = math.log(self.start), math.log(self.stop)
+            return np.exp(low + share * (high - low))
+        # Products of the upper half of the digits with a number of steps are exact, and so is what they leave.
+        upper = share.astype(np.float32).astype(np.float64)
+        lost = ((indices - upper * steps) - (share - upper) * steps) / steps
+        return self.start * ratio**share * (1 + lost * math.log(ratio))
 
 
 def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,10 +10,10 @@ from scaleplan.specs.axes import MOST_ROWS, Axis, is_number, told
 from scaleplan.specs.budget import BUDGET_SCHEMA, BudgetDocument, beside, read_parsed
 from scaleplan.specs.conditions import RESOURCES
 from scaleplan.specs.laws import load_law
-from scaleplan.specs.limits import LimitWords, clashes
+from scaleplan.specs.limits import OF_MACHINE, LimitWords, clashes
 from scaleplan.specs.yaml12 import Document
 
-_OF_MACHINE = (("budget", "precision"), ("pilots", "share"))
+_SAID_OF_MACHINE = (("budget", "precision"), ("pilots", "share"))
 """What a budget file may say of no accelerator in particular; without any it changes no plan."""
 
 
@@ -45,7 +45,7 @@ def problems_together(document: Document, held: BudgetDocument, axes: tuple[Axis
         held: the budget document with the first values of the axes, without limits that are axes.
         axes: the axes.
     """
-    checks = (_clashes, _unbounded, _idle)
+    checks = (_clashes, _unbounded, _without_machine)
     found = [problem for check in checks for problem in check(document, held, axes)]
     return [*found, *_too_many(document, axes)]
 
@@ -70,13 +70,15 @@ def _unbounded(document: Document, held: BudgetDocument, axes: tuple[Axis, ...])
     return problems
 
 
-def _idle(document: Document, held: BudgetDocument, axes: tuple[Axis, ...]) -> list[str]:
-    """Axes along which no row changes, since there is no accelerator that they are of."""
+def _without_machine(document: Document, held: BudgetDocument, axes: tuple[Axis, ...]) -> list[str]:
+    """Limits that are of an accelerator, and axes along which no row changes, where there is no accelerator."""
     said = held.conditions
     if said.on is not None or any(getattr(said, name) is not None for name in RESOURCES):
         return []
+    limits = [("limits", key) for key in document.data.get("limits") or {} if key in OF_MACHINE]
+    found = [f"{told(document, path)}: needs an accelerator: name one with budget.on" for path in limits]
     text = "changes no row without an accelerator: name one with budget.on"
-    return [f"{told(document, axis.path)}: {text}" for axis in axes if axis.path in _OF_MACHINE]
+    return [*found, *(f"{told(document, axis.path)}: {text}" for axis in axes if axis.path in _SAID_OF_MACHINE)]
 
 
 def _too_many(document: Document, axes: tuple[Axis, ...]) -> list[str]:

@@ -199,7 +199,11 @@ def test_a_sweep_reads_standard_input(call):
     [
         ("budget: {flops: []}", 3, ["sweep.yaml:2: budget.flops: an axis without values"]),
         ("budget: {flops: [1e21, -1]}", 3, ["sweep.yaml:2: budget.flops: must be > 0 (got -1)"]),
-        ("budget: {flops: 1e22}\nlimits: {max_usd: [1M, 2M]}", 2, ["max_usd without an accelerator"]),
+        (
+            "budget: {flops: 1e22}\nlimits: {max_usd: [1M, 2M]}",
+            3,
+            ["sweep.yaml:3: limits.max_usd: needs an accelerator"],
+        ),
         (
             "budget: {flops: 1e22, mfu: 0.4, on: [h20, v100-sxm2-32]}",
             2,

@@ -312,7 +312,7 @@ def message(call, *arguments, error=UsageError):
 def test_what_is_missing_is_said_with_what_to_add():
     bare, unknown = Service(DEMAND), Service(DEMAND, H100._replace(price=None, watts=None))
     assert message(bare.hours, 1e9) == (
-        "the accelerator-hours of serving depend on the accelerator: name one, serving.on: h100-sxm"
+        "the accelerator-hours of serving depend on the accelerator: name one, serving.on: h100-sxm (--serve-on h100-sxm)"
     )
     assert "costs of serving" in message(bare.usd, 1e9)
     assert "MWh of serving" in message(bare.mwh, 1e9)

@@ -90,6 +90,16 @@ def test_where_nothing_alone_helps_it_says_so():
     assert clash_text(found) == "a 1B and b 2B cannot both hold: no change of one of them alone helps"
 
 
+def test_one_that_nothing_helps_is_told_alone():
+    """Serving by so many tokens takes more than any budget, however small the model."""
+    served = Ceiling("flops", 1e20, beside=lambda params: 2e40 * params)
+    found = clash(Task(LAW, (served,)))
+    assert found.nearest == (("flops", None),)
+    assert clash_text(found) == "flops 1e20 alone cannot hold: serving takes more than all of it"
+    found = clash(Task(LAW, (Ceiling("flops", 1e20, fixed=1e40),)))
+    assert clash_text(found) == "flops 1e20 alone cannot hold: no value of it helps"
+
+
 def test_few_unique_tokens_clash_with_a_loss():
     task = Task(REPEATS, (Ceiling("flops", 1e26),), loss=2.2, unique_tokens=1e9)
     found = clash(task)

@@ -12,7 +12,7 @@ from scaleplan.laws.student import two_sided_quantile
 from scaleplan.planning.bands import plan_ends
 from scaleplan.planning.constraints import Ceiling, Range, fixed
 from scaleplan.planning.draw_bands import BLOCK, bands_by_draws
-from scaleplan.planning.draws import draws, law_draws, refit_draws
+from scaleplan.planning.draws import draws, law_draws
 from scaleplan.planning.moved import tilt
 from scaleplan.planning.optimum import surface_optimum, surface_optimum_for_loss
 from scaleplan.planning.problem import Problem
@@ -21,7 +21,6 @@ from scaleplan.specs.laws import load_law
 
 LAW = load_law("besiroglu-2024")
 OWN = LAW.uncertainty
-NAMES = ("ln_A", "ln_B", "ln_E", "alpha", "beta")
 
 
 def logged(law):
@@ -85,37 +84,10 @@ def test_a_law_without_a_covariance_of_its_surface_has_no_draws(name):
         draws(load_law(name), 10)
 
 
-def test_fewer_than_one_draw_is_refused():
-    with pytest.raises(UsageError, match="at least 1"):
-        draws(LAW, 0)
-
-
-def refits(n, seed):
-    """As a bootstrap would have them: normal, kappa not in them."""
-    return np.random.Generator(np.random.PCG64(seed)).multivariate_normal(logged(LAW), OWN.covariance, n)
-
-
-def test_refits_stand_in_for_the_covariance_whatever_their_order():
-    values = refits(40, seed=1)
-    turned = refit_draws(LAW, NAMES[::-1], values[:, ::-1]).constants(kappa=1.0)
-    assert logged(turned) == pytest.approx(values.T, rel=1e-12)
-    assert logged(refit_draws(LAW, NAMES, values).constants()) - logged(LAW)[:, None] == pytest.approx(
-        OWN.kappa * (values - logged(LAW)).T, rel=1e-9, abs=1e-12
-    )
-
-
-def test_bands_by_refits_are_those_by_draws_of_their_covariance():
-    drawn = refit_draws(LAW, NAMES, refits(20_000, seed=2), seed=3)
-    by_refits, by_draws = (bands_by_draws(budget(1e24), each).of for each in (drawn, 20_000))
-    for key in ("params", "tokens", "loss"):
-        for end in ("low", "high"):
-            own, other = (math.log(getattr(each[key], end) / each[key].median) for each in (by_refits, by_draws))
-            assert own == pytest.approx(other, rel=0.06), (key, end)
-
-
-def test_refits_of_other_constants_are_refused():
-    with pytest.raises(UsageError, match="besiroglu-2024's ln_A"):
-        refit_draws(LAW, NAMES[:4], refits(5, seed=1)[:, :4])
+@pytest.mark.parametrize("n", [-100, 0, 1, 1_000_001, 10**12])
+def test_too_few_or_too_many_draws_are_refused(n):
+    with pytest.raises(UsageError, match=rf"draws must be at least 2 and at most 1,000,000 \(got {n:,}\)"):
+        draws(LAW, n)
 
 
 def test_repeated_data_is_drawn_with_the_surface():

@@ -168,6 +168,13 @@ def test_laws_that_say_nothing_of_experts_are_refused(law):
         solve_experts(Task(load_law(law), (Ceiling("flops", 1e21),)), 8)
 
 
+def test_more_experts_than_anybody_trains_are_refused():
+    assert solve_experts(of(1e21), 4096).solution.feasible
+    for many in (4097, 1e300):
+        with pytest.raises(UsageError, match="experts must be at most 4,096, or free"):
+            solve_experts(of(1e21), many)
+
+
 @pytest.mark.parametrize("experts", [0, -4, 2.5, math.inf, math.nan, "many", True])
 def test_what_is_no_number_of_experts_is_refused(experts):
     with pytest.raises(UsageError, match="experts must be a whole number"):

@@ -28,12 +28,12 @@ def test_hours_money_days_and_energy_are_those_of_the_bill(pilots, evaluation, p
         assert hours / (24 * effort.accelerators) == pytest.approx(costing.days, rel=1e-13)
 
 
-def test_utilisations_and_prices_may_be_arrays_in_place_of_the_machines():
+def test_utilisations_may_be_arrays_in_place_of_the_machine_s():
     machine = machine_of(read_conditions(WORDS))
-    many = effort_of(machine, np.array([0.2, 0.4]), np.array([1.0, 3.0]))
+    many = effort_of(machine, np.array([0.2, 0.4]))
     assert many.hours_per_flop[1] == pytest.approx(effort_of(machine).hours_per_flop, rel=1e-15)
     assert many.hours_per_flop[0] == pytest.approx(2 * many.hours_per_flop[1], rel=1e-15)
-    assert list(many.price) == [1.0, 3.0]
+    assert many.price == effort_of(machine).price
 
 
 def test_without_a_number_a_price_or_a_power_there_is_none():

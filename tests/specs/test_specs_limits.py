@@ -84,8 +84,11 @@ BAD = [
     ("memory", "-64GB", "must be a size > 0: 80GB or 64GiB (got -64GB)"),
     ("memory", "fits", "must be a size > 0: 80GB or 64GiB (got fits)"),
     ("batch", "4M", "must be critical: at most the critical batch (got 4M)"),
+    ("batch", "Critical", "must be critical: at most the critical batch (got Critical)"),
     ("experts", "0.5", "must be a whole number of at least 1, or free (got 0.5)"),
     ("experts", "8.5", "must be a whole number of at least 1, or free (got 8.5)"),
+    ("experts", "4097", "must be at most 4,096, or free (got 4097)"),
+    ("experts", "1e300", "must be at most 4,096, or free (got 1e300)"),
     ("experts", "some", "must be a whole number of at least 1, or free (got some)"),
 ]
 NEEDS = {"max_epochs": {"unique_tokens": "1T"}}
@@ -141,7 +144,13 @@ def test_a_wrong_limit_is_named_by_its_flag_in_words(key, word, text):
 @pytest.mark.parametrize("word", ["[]", "{}", "true", ""])
 def test_what_is_no_word_is_an_error_of_a_file(key, word):
     (problem,) = problems_of(lines({key: word, **NEEDS.get(key, {})}))
-    assert f"limits.{key}: must be a number" in problem
+    written = {"": "nothing"}.get(word, word)
+    assert problem.endswith(f"limits.{key}: must be a number or text (got {written})")
+
+
+def test_a_number_is_shown_as_it_is_written():
+    (problem,) = problems_of("  batch: 4e6\n")
+    assert "(got 4000000);" in problem
 
 
 @pytest.mark.parametrize("key", READERS)

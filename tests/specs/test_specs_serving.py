@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import typer
 from pydantic import ValidationError
 
 import scaleplan
@@ -13,11 +14,12 @@ from scaleplan.compute.demand import Demand
 from scaleplan.compute.serving import Service, served
 from scaleplan.errors import InputFileError, UsageError
 from scaleplan.specs.accelerators import FLOATS, load_accelerator
-from scaleplan.specs.headings import unknown_words, with_own_accelerator
+from scaleplan.specs.headings import with_own_accelerator
 from scaleplan.specs.serving import (
     BATCH,
     BYTES,
     CACHE_BYTES,
+    FLAGS,
     MBU,
     MFU,
     READERS,
@@ -25,7 +27,7 @@ from scaleplan.specs.serving import (
     read_serving,
     service_of,
 )
-from scaleplan.specs.serving_schema import LOOK_UPS, ServingSpec
+from scaleplan.specs.serving_schema import ServingSpec, unknown_serving_words
 from scaleplan.specs.yaml12 import parse
 
 PRESETS = Path(scaleplan.__file__).parent / "presets" / "accelerators"
@@ -126,22 +128,43 @@ def test_the_default_batch_answers_as_fast_as_its_reason_says():
 
 def test_words_that_cannot_be_read_are_named():
     cases = {
-        "tokens": (0, "serving.tokens: must be > 0 (got 0)"),
-        "on": (" ", "serving.on: is empty"),
-        "mfu": (0, "serving.mfu: must be a share above 0 and at most 1, such as 0.4 or 40% (got 0)"),
+        "tokens": (0, "serving.tokens (--serve): must be > 0 (got 0)"),
+        "on": (" ", "serving.on (--serve-on): is empty"),
+        "mfu": (0, "serving.mfu (--serve-mfu): must be a share above 0 and at most 1, such as 0.4 or 40% (got 0)"),
         "mbu": ("130%", "serving.mbu: must be a share above 0 and at most 1, such as 0.4 or 40% (got 130%)"),
         "batch": (0.5, "serving.batch: must be a number of at least 1, such as 4 (got 0.5)"),
-        "prompt": (-1, "serving.prompt: must be > 0 (got -1)"),
-        "answer": ("many", "serving.answer: not a number: 'many'; write 1.5T"),
-        "days": (0, "serving.days: must be a finite time > 0 (got 0)"),
-        "discount": (-0.1, "serving.discount: must be a share from 0 to below 1, such as 1% or 0.01 (got -0.1)"),
+        "prompt": (-1, "serving.prompt (--prompt): must be > 0 (got -1)"),
+        "answer": ("many", "serving.answer (--answer): not a number: 'many'; write 1.5T"),
+        "days": (0, "serving.days (--serve-days): must be a finite time > 0 (got 0)"),
+        "discount": (1, "serving.discount (--discount): must be a share from 0 to below 1, such as 1% or 0.01 (got 1)"),
         "price": (-2, "serving.price: must be > 0 (got -2)"),
         "watts": (0, "serving.watts: must be a power in W above zero, such as 700 (got 0)"),
     }
     for key, (word, text) in cases.items():
         assert refused(**{key: word}) == text
-    assert refused(tokens=True) == "serving.tokens: must be one number or text"
-    assert refused(tokens="-2T").startswith("serving.tokens: must be > 0")
+    assert refused(tokens=True) == "serving.tokens (--serve): must be one number or text (got bool)"
+    assert refused(tokens="-2T").startswith("serving.tokens (--serve): must be > 0")
+
+
+@pytest.mark.parametrize("key", ["prompt", "answer"])
+def test_a_request_has_an_end(key):
+    lengths = {"prompt": 1, "answer": 1} | {key: 1e9}
+    assert service(tokens=1e12, **lengths).flop(1e12) > 0
+    assert refused(tokens=1e12, **(lengths | {key: "1e300"})) == (
+        f"serving.{key} (--{key}): must be at most 1B tokens (got 1e300)"
+    )
+
+
+def test_every_flag_that_is_named_is_one_of_the_command():
+    from typer.main import get_command
+
+    from scaleplan.cli.allocate import allocate
+
+    app = typer.Typer()
+    app.command()(allocate)
+    known = {option for each in get_command(app).params for option in each.opts}
+    assert set(FLAGS) <= set(READERS)
+    assert set(FLAGS.values()) <= known
 
 
 def test_an_unknown_key_gets_the_nearest():
@@ -149,16 +172,19 @@ def test_an_unknown_key_gets_the_nearest():
 
 
 def test_words_that_do_not_go_together():
-    assert refused() == "serving: tokens are missing: how many are served over the model's life, such as 2T"
+    assert refused() == (
+        "serving: tokens are missing: say how many are served over the model's life (--serve 2T)"
+    )
     assert refused(tokens=1e12, answer=300) == (
-        "serving: answer without prompt: give the tokens of both, such as prompt 1000 and answer 300"
+        "serving: answer without prompt: give the tokens of both, such as prompt 1000 and answer 300 "
+        "(--prompt 1000 --answer 300)"
     )
     assert refused(tokens=1e12, prompt=300).startswith("serving: prompt without answer")
     assert refused(tokens=1e12, discount="10%") == (
-        "serving: a discount is of money: name the accelerator with on, such as h100-sxm"
+        "serving: a discount is of money: name the accelerator with on (--serve-on h100-sxm)"
     )
     assert refused(tokens=1e12, price=2, mbu=0.5, discount=0.1) == (
-        "serving: mbu, price without an accelerator: name it with on, such as h100-sxm"
+        "serving: mbu, price without an accelerator: name it with on (--serve-on h100-sxm)"
     )
 
 
@@ -175,7 +201,7 @@ def test_what_is_not_known_is_refused_with_the_nearest():
     assert "Did you mean h100-sxm" in refused(tokens=1e12, on="h100-smx")
     assert refused(tokens=1e12, on="h100-sxm", precision="fp9").startswith("serving: unknown precision 'fp9'.")
     assert refused(tokens=1e12, on="a100-sxm-80", precision="fp8") == (
-        "serving: a100-sxm-80 has no fp8; it has fp32, tf32, fp16, bf16: choose with precision"
+        "serving: a100-sxm-80 has no fp8; it has fp32, tf32, fp16, bf16: choose with precision (--serve-precision)"
     )
     assert refused(tokens=1e12, on="0xh100-sxm").startswith("serving: accelerators must be a whole number")
     assert refused(tokens=1e12, on="h100-sxm", pue="gogle").startswith("serving: unknown pue 'gogle'.")
@@ -194,7 +220,8 @@ def own_accelerator(tmp_path, *without):
 def test_an_accelerator_without_bandwidth_cannot_serve(tmp_path):
     path = own_accelerator(tmp_path, "memory_bandwidth")
     assert refused(tokens=1e12, on=path) == (
-        "serving: ours has no known memory_bandwidth: name an accelerator file of your own that has it, with on"
+        "serving: ours has no known memory_bandwidth: name an accelerator file of your own that has it, with on "
+        "(--serve-on)"
     )
 
 
@@ -225,7 +252,7 @@ def test_the_heading_gives_the_words_that_flags_give():
         ({"tokens": 1e12, "mfu": 0.4}, "mfu without an accelerator"),
         ({"tokens": 1e12, "discount": 0.1}, "a discount is of money"),
         ({"tokens": 1e12, "on": "h100-sxm", "days": 0}, "must be a finite time > 0"),
-        ({"tokens": 1e12, "on": ["h100-sxm"]}, "must be a number or text"),
+        ({"tokens": 1e12, "on": ["h100-sxm"]}, r"must be a number or text \(got \['h100-sxm'\]\)"),
         ({"tokens": 1e12, "region": "eu"}, "Extra inputs"),
     ],
 )
@@ -236,14 +263,22 @@ def test_the_heading_is_refused_with_its_reason(words, text):
 
 def test_names_that_are_not_known_are_told_with_their_lines():
     document = parse("serving:\n  tokens: 2T\n  on: h100-smx\n  precision: fp9\n  pue: gogle\n", "plan.yaml")
-    problems = unknown_words(document, "serving", document.data["serving"], LOOK_UPS, lambda name: name)
+    problems = unknown_serving_words(document, document.data["serving"], lambda name: name)
     assert [problem.split(": ")[:2] for problem in problems] == [
         ["plan.yaml:3", "serving.on"],
         ["plan.yaml:4", "serving.precision"],
         ["plan.yaml:5", "serving.pue"],
     ]
     known = {"on": "8xh100-sxm", "precision": "fp8", "pue": "google"}
-    assert unknown_words(document, "serving", known, LOOK_UPS, lambda name: name) == []
+    assert unknown_serving_words(document, known, lambda name: name) == []
+
+
+def test_a_precision_that_the_accelerator_beside_it_has_not_is_told_with_its_line():
+    document = parse("serving:\n  tokens: 2T\n  precision: fp8\n  on: 4xa100-sxm-80\n", "plan.yaml")
+    (problem,) = unknown_serving_words(document, document.data["serving"], lambda name: name)
+    assert problem.startswith("plan.yaml:3: serving.precision: a100-sxm-80 has no fp8; it has fp32, tf32, fp16, bf16: ")
+    for alone in ({"on": "a100-sxm-80"}, {"precision": "fp8"}, {"on": "a100-sxm-80", "precision": " BF16"}):
+        assert unknown_serving_words(document, alone, lambda name: name) == []
 
 
 def test_an_accelerator_file_is_looked_for_beside_the_document(tmp_path):
@@ -259,7 +294,7 @@ def test_an_accelerator_file_is_looked_for_beside_the_document(tmp_path):
     preset = ServingSpec(tokens=1e12, on="h100-sxm")
     assert with_own_accelerator(preset, lambda name: name) is preset
     missing = parse("serving:\n  on: ./none.yaml\n", str(tmp_path / "plan.yaml"))
-    (problem,) = unknown_words(missing, "serving", missing.data["serving"], LOOK_UPS, lambda name: str(tmp_path / name))
+    (problem,) = unknown_serving_words(missing, missing.data["serving"], lambda name: str(tmp_path / name))
     assert "serving.on" in problem
     with pytest.raises(InputFileError):
         service(tokens=1e12, on=str(tmp_path / "none.yaml"))
