@@ -171,13 +171,13 @@ def _notices(problem: Problem, plan: Plan) -> tuple[Notice, ...]:
             "--answer) serving looks several times cheaper than it is, since answers wait for memory."
         )
         notices += (Notice("serving_lengths", text),)
-    if server is not None and served is not None and served.batch is not None:
+    if server is not None and served is not None and served.batch is not None and served.replica is not None:
         batch, _ = extremes(served.batch)
         if batch < server.batch / _CROWDED:
             text = (
-                f"a replica of {server.accelerators} {server.accelerator} has room for {batch:.3g} requests at once, "
-                f"not {server.batch:g}: serving it is slow and dear; more accelerators a replica, or money (usd, "
-                "max_usd) as a limit, which sees that."
+                f"a replica of {extremes(served.replica)[0]:g} {server.accelerator} has room for {batch:.3g} requests "
+                f"at once, not {server.batch:g}: serving it is slow and dear; more accelerators a replica, or money "
+                "(usd, max_usd) as a limit, which sees that."
             )
             notices += (Notice("crowded_replica", text),)
     if plan.experts is not None:
@@ -272,7 +272,7 @@ def _within_memory(problem: Problem, machine: Machine, words: LimitWords) -> Pro
     if words.experts is not None:
         memory_of = partial(_most_params, machine, words.memory)
         return replace(problem, memory_of=memory_of)
-    held = most_params(machine, words.memory).params
+    held = most_params(machine, words.memory)
     # Without a number of accelerators memory is no bound, which a notice says.
     return replace(problem, limits=problem.limits._replace(memory=None if held == math.inf else held))
 
@@ -280,7 +280,7 @@ def _within_memory(problem: Problem, machine: Machine, words: LimitWords) -> Pro
 def _most_params(machine: Machine, memory: float | Literal["fit"] | None, experts: int) -> float:
     from scaleplan.specs.holdings import most_params
 
-    return most_params(machine, memory, experts=experts).params
+    return most_params(machine, memory, experts=experts)
 
 
 def _least_tokens(machine: Machine | None) -> float | None:

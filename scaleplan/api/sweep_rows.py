@@ -23,6 +23,7 @@ from scaleplan.compute.accounting import Accounting
 from scaleplan.errors import InfeasibleError, InputFileError, ScaleplanError, UsageError
 from scaleplan.laws.law import Law
 from scaleplan.planning.constrained import UnvaluedRepeatsError, task_of
+from scaleplan.planning.limits import LAYOUT
 from scaleplan.planning.precision import law_at_precision
 from scaleplan.planning.problem import Problem
 from scaleplan.planning.sweep import BLOCK_ROWS, INFEASIBLE, TEXTS, UNVALUED, alike, farthest, solve_block, stacked
@@ -64,7 +65,7 @@ class Chunk(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Rows column by column, how many there are of each status, and how far their plans reach."""
+    """Rows column by column, how many there are of each status and held to a layout, and how far their plans reach."""
 
     columns: dict[str, Any]
     counts: dict[str, int]
@@ -120,7 +121,9 @@ class RowMaker:
         reach: Reach = {}
         status = columns["status"]
         parts = self._each(digits, status) if self.one_by_one else self._together(digits, status)
+        held = 0
         for law, problem, at in parts:
+            held += problem.limits is not None and problem.limits.layout is not None
             try:
                 solved = solve_block(law, problem, at.size)
             except InfeasibleError:  # a mixture that memory holds at no number of experts: rows of one group
@@ -130,7 +133,9 @@ class RowMaker:
             reach[law.id] = [*reach.get(law.id, []), *farthest(solved)]
         columns |= {axis.column: axis.at(digits[axis]) for axis in self.spec.axes}
         columns |= {name: columns[name].tolist() for name in TEXTS}
-        return Block({name: columns[name] for name in names}, dict(Counter(columns["status"])), reach)
+        counts: Counter[str] = Counter(columns["status"])
+        counts[LAYOUT] = held
+        return Block({name: columns[name] for name in names}, dict(counts), reach)
 
     def setting(self, document: BudgetDocument) -> Setting:
         """The law and the problem of some rows.
@@ -200,11 +205,9 @@ class RowMaker:
 
         What is wrong may be so of some of them only.
         """
-        if not self.one_by_one:
-            return iter([{}])
-        ends = ({axis: i * (axis.size - 1) for axis, i in zip(self._numbers, corner, strict=True)}
-                for corner in product((0, 1), repeat=len(self._numbers)))  # fmt: skip
-        return islice(ends, _CORNERS)
+        varied = self._numbers if self.one_by_one else []
+        for corner in islice(product((0, -1), repeat=len(varied)), _CORNERS):
+            yield {axis: end % axis.size for axis, end in zip(varied, corner, strict=True)}
 
     def _chosen(self, places: Mapping[Axis, int]) -> dict[Path, Any]:
         """Values of a group: those of its axes, and the largest of a budget of the machine, which must buy a plan."""
@@ -221,6 +224,14 @@ class RowMaker:
                 yield dict(zip(self._groups, places, strict=True))
         else:
             yield from ({axis: i} for axis in self._groups for i in range(axis.size))
+
+    def machines(self) -> list[Machine]:
+        """The machines of the rows, one for each accelerator and precision."""
+        axes = [axis for axis in self.spec.axes if axis.path in (("budget", "on"), ("budget", "precision"))]
+        places = product(*(axis.raw for axis in axes))
+        chosen = [dict(zip((axis.path for axis in axes), values, strict=True)) for values in places]
+        found = [self._machine(self.spec.document(each)) for each in chosen]
+        return [machine for machine in found if machine is not None]
 
     def _machine(self, document: BudgetDocument) -> Machine | None:
         return machine_for({}, document, document.budget.flops, document.budget.loss)[0]

@@ -10,12 +10,13 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from scaleplan.api.sweep_rows import CHUNK_ROWS, ONE_BY_ONE_ROWS, Block, Chunk, Reach, RowMaker, maker_of, solve_chunk
-from scaleplan.compute.accounting import Accounting
 from scaleplan.conventions import ParamCount
 from scaleplan.errors import Notice, UsageError
 from scaleplan.executors import iter_chunks
-from scaleplan.planning.notices import conversion, extrapolation, held, joined
+from scaleplan.planning.limits import LAYOUT
+from scaleplan.planning.notices import by_surface, conversion, extrapolation, held, joined
 from scaleplan.planning.optimum import Point
+from scaleplan.planning.precision import law_at_precision
 from scaleplan.planning.sweep import (
     EXPERT_COLUMNS,
     INFEASIBLE,
@@ -31,6 +32,8 @@ from scaleplan.specs.swept import Sweep
 
 if TYPE_CHECKING:
     from scaleplan.laws.law import Law
+    from scaleplan.specs.budget import BudgetDocument
+    from scaleplan.specs.machines import Machine
 
 MOST_ONE_BY_ONE = 100_000
 """Our choice: rows that are planned one by one take some ten milliseconds each."""
@@ -71,8 +74,8 @@ def sweep(
     chunks = _Chunks(spec, columns, spec.rows, size)
     told = None if progress is None else _in_rows(progress, spec.rows, size)
     results = iter_chunks(solve_chunk, chunks, workers=whole("workers", workers), scheduler=scheduler, progress=told)
-    laws = _laws(spec)
-    ledger = _Ledger(laws, maker.accounting, spec.rows)
+    laws = _laws(spec, maker)
+    ledger = _Ledger(laws, maker)
     return Sweep(spec, columns, spec.rows, laws, maker.accounting, ledger.noted(results), ledger.notices)
 
 
@@ -114,17 +117,23 @@ def _columns(spec: SweepSpec, maker: RowMaker) -> tuple[str, ...]:
     return (*names, *plan, *experts, *machine, *served)
 
 
-def _laws(spec: SweepSpec) -> tuple[Law, ...]:
+def _laws(spec: SweepSpec, maker: RowMaker) -> tuple[Law, ...]:
+    """The laws of the rows, at the precision of their machine where they have one in common."""
     axis = next((axis for axis in spec.axes if axis.heading == "law"), None)
     names = [None] if axis is None else axis.raw
-    return tuple(spec.law(spec.document({} if name is None else {("law",): name})) for name in names)
+    laws = tuple(spec.law(spec.document({} if name is None else {("law",): name})) for name in names)
+    precisions = {machine.conditions.precision for machine in maker.machines()}
+    if len(precisions) != 1:
+        return laws
+    return tuple(law_at_precision(law, *precisions)[0] for law in laws)
 
 
 class _Ledger:
     """Counts rows without a plan and how far the others reach while blocks go by."""
 
-    def __init__(self, laws: Sequence[Law], accounting: Accounting, rows: int) -> None:
-        self._laws, self._accounting, self._rows = laws, accounting, rows
+    def __init__(self, laws: Sequence[Law], maker: RowMaker) -> None:
+        self._laws, self._accounting, self._rows, self._maker = laws, maker.accounting, maker.spec.rows, maker
+        self._machines = maker.machines()
         self._counts: Counter[str] = Counter()
         self._reach: Reach = {}
 
@@ -142,24 +151,41 @@ class _Ledger:
         notices: list[Notice] = []
         for status, why in _WITHOUT_PLAN.items():
             if self._counts[status]:
-                text = f"{self._counts[status]:,} of {self._rows:,} rows have no plan: {why}"
+                alone = status == INFEASIBLE and self._maker.one_by_one
+                text = f"{self._counts[status]:,} of {self._rows:,} rows have no plan: {_TOO_SMALL if alone else why}"
                 notices.append(Notice(status.replace("-", "_"), text))
+        if self._counts[LAYOUT]:
+            text = f"{self._counts[LAYOUT]:,} of {self._rows:,} rows are held to the largest size of a fast layout"
+            notices.append(Notice(LAYOUT, f"{text}; budget.mfu plans by one speed."))
+        notices += _unused_memory(self._maker.first, self._machines)
         return [*notices, *joined([(law, self._notices_of(law)) for law in self._laws])]
 
     def _notices_of(self, law: Law) -> list[Notice]:
         sizes = [(self._accounting.size(n, ParamCount.TOTAL), d) for n, d in self._reach.get(law.id, [])]
         points = [Point(size, d, self._accounting.train_flop(size, d), None, "") for size, d in sizes]
         notices = [*(extrapolation(law, *points) if points else []), *conversion(law, self._accounting), *held(law)]
-        if law.allocation is not None:
-            text = "planned by its L(N, D), under whatever limits, and not by its published allocation of FLOPs alone."
-            notices.append(Notice("by_surface", f"{law.id}: {text}"))
-        return notices
+        for machine in self._machines:
+            notices += [each for each in law_at_precision(law, machine.conditions.precision)[1] if each not in notices]
+        return [*notices, *(by_surface(law) if law.allocation is not None else ())]
 
 
 _WITHOUT_PLAN = {
     INFEASIBLE: "no run meets all of their limits.",
     UNVALUED: "it would repeat its tokens, and the law does not say what that is worth; max_epochs 1 sees each once.",
 }
+_TOO_SMALL = "no run meets all of their limits, or its speed cannot be estimated; budget.mfu gives it."
+
+
+def _unused_memory(document: BudgetDocument, machines: Sequence[Machine]) -> list[Notice]:
+    """A notice where memory is a limit, and there are machines of no number of accelerators."""
+    limits = document.limits
+    if limits is None or limits.memory is None:
+        return []
+    without = [machine.part.id for machine in machines if machine.accelerators is None]
+    if not without:
+        return []
+    text = f"memory bounds no plan without a number of accelerators: name them, as in 512x{without[0]}."
+    return [Notice("unused", f"{', '.join(dict.fromkeys(without))}: {text}")]
 
 
 def _ends(points: list[tuple[float, float]]) -> list[tuple[float, float]]:

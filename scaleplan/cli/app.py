@@ -88,6 +88,8 @@ def main() -> NoReturn:
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
+        if code == INTERRUPTED:
+            _complain("scaleplan: interrupted", INTERRUPTED)
     except typer.TyperException as error:
         code = _complain(_usage_line(error), error.exit_code)
     except InputFileError as error:
@@ -125,7 +127,7 @@ def _usage_line(error: typer.TyperException) -> str:
     text = error.format_message()
     if text.startswith("Usage:"):
         return text
-    return f"scaleplan: {' '.join(text.split())}"
+    return f"scaleplan: {' '.join(text.replace('Value error, ', '').split())}"
 
 
 assert UsageError.exit_code == 2  # typer's own usage errors end with 2 as well: one code for both

@@ -26,8 +26,8 @@ ROUTED_SHARE = 9 / 13
 """Of the weights of a layer, those of the feed-forward part: Ludziejewski et al. 2025. Of layers of 12 d^2 it is 8 / 12
 (Shazeer 2020, arXiv 2002.05202), and (10 - 2 / g) / 12 where g heads share keys and values (``family``)."""
 MOST_EXPERTS = 4096
-"""Of a layer. Our choice: twice the 2,048 of Switch-C, the most of any published model (Fedus et al. 2021, arXiv
-2101.03961); laws of experts were fitted on far fewer."""
+"""Of a layer. Our choice: twice the 2,048 of Switch-C (Fedus et al. 2021, arXiv 2101.03961), far beyond those that laws
+of experts were fitted on."""
 VOCABULARY = 50_257
 """V: GPT-2's tokenizer, with an output head of its own."""
 ASPECT = 76.0

@@ -80,7 +80,7 @@ def bands_by_draws(
 
     Args:
         task: one problem, its numbers no arrays.
-        n: how many draws, or the draws themselves, such as those of bootstrap refits.
+        n: how many draws, or the draws themselves.
         seed: of the random numbers.
         level: coverage of the bands.
         ceilings: what else a run takes that has a band, such as days and dollars (their limits are not looked at).

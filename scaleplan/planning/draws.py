@@ -31,8 +31,8 @@ _BATCH = 64
 _LEVEL = 0.95
 """Of a band whose half-width is taken apart again: any would do."""
 LEAST, MOST = 2, 1_000_000
-"""How many draws: of one there is no spread; the most is our choice: a million take some seconds and place the
-ends of a band at 95 % within 0.02 % of their levels."""
+"""How many draws: one has no spread; the most is our choice: a million take some seconds, and the levels of the ends
+of a band at 95 % are then sure to sqrt(0.025 0.975 / 1e6) = 0.02 %."""
 
 
 class Draws(NamedTuple):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from scaleplan.compute.accounting import Accounting
+from scaleplan.compute.bill import HOURS_PER_DAY
 from scaleplan.errors import UsageError
 from scaleplan.ops import Real
 from scaleplan.planning.constraints import Ceiling, Constraint, OfParams, Quantity, Range
@@ -17,7 +18,6 @@ from scaleplan.planning.constraints import Ceiling, Constraint, OfParams, Quanti
 if TYPE_CHECKING:
     from scaleplan.compute.serving import Service
 
-HOURS_PER_DAY = 24.0
 LAYOUT = "layout"
 """The one limit that nobody gives: the size that a search for the speed holds a plan to."""
 

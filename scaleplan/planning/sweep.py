@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
+from scaleplan.compute.bill import HOURS_PER_DAY
 from scaleplan.laws.law import Law
 from scaleplan.ops import Real
 from scaleplan.planning.constrained import task_of
 from scaleplan.planning.constraints import Ceiling, Constraint, Range
-from scaleplan.planning.limits import HOURS_PER_DAY, Effort, Limits
+from scaleplan.planning.limits import LAYOUT, Effort, Limits
 from scaleplan.planning.optimum import finite_or_none
 from scaleplan.planning.problem import Problem
 from scaleplan.planning.solver import Solution, Task, solve
@@ -59,7 +60,7 @@ def solve_block(law: Law, problem: Problem, count: int) -> dict[str, Column]:
     with np.errstate(all="ignore"):  # of rows that nothing meets arbitrary numbers are computed, and left out below
         found = _solved(task_of(law, problem), problem, count)
         solution = found.solution
-        unvalued = _unvalued(law, problem, solution)
+        unvalued = _unvalued(found, problem)
         flop = problem.accounting.train_flop(found.size, solution.tokens)
         # Beyond what numbers here can hold there is no run either.
         ok = solution.feasible & ~unvalued & np.isfinite(found.params) & np.isfinite(flop)
@@ -123,16 +124,26 @@ def _solved(task: Task, problem: Problem, count: int) -> _Solved:
     return _Solved(solution, solution.size(task), mixture.params_total, tasks, experts)
 
 
-def _unvalued(law: Law, problem: Problem, solution: Solution) -> NDArray[np.bool_]:
-    """Where a plan stops at its unique tokens although it may repeat them: the law does not say what that is worth."""
-    limits = problem.limits
+def _unvalued(found: _Solved, problem: Problem) -> NDArray[np.bool_]:
+    """Where a plan stops at its unique tokens although it may repeat them: the law does not say what that is worth.
+
+    And where there is none without repeats, and would be one with them.
+    """
+    limits, solution, task = problem.limits, found.solution, found.tasks[0][0]
     none = np.zeros(np.shape(solution.feasible), dtype=bool)
-    if limits is None or limits.unique_tokens is None or law.repeated is not None:
+    if limits is None or limits.unique_tokens is None or task.law.repeated is not None:
         return none
     more = True if limits.max_epochs is None else np.asarray(limits.max_epochs) > 1
     if problem.tokens is not None:
         more = more & np.asarray(problem.tokens > limits.unique_tokens)
-    return solution.feasible & more & (solution.tokens >= limits.unique_tokens * (1 - _BINDS))
+    stopped = solution.feasible & more & (solution.tokens >= limits.unique_tokens * (1 - _BINDS))
+    if np.all(solution.feasible):
+        return stopped
+    most = limits.unique_tokens * (np.inf if limits.max_epochs is None else limits.max_epochs)
+    wider = (
+        c._replace(most=most) if c.name == "unique_tokens" and isinstance(c, Range) else c for c in task.constraints
+    )
+    return stopped | (~solution.feasible & solve(task._replace(constraints=tuple(wider))).feasible)
 
 
 def _taken(problem: Problem, plan: Mapping[str, Column], active: Real) -> dict[str, Column]:
@@ -166,6 +177,8 @@ def binding_of(task: Task, solution: Solution, ok: NDArray[np.bool_]) -> list[st
     """The names of the limits that bind each of many runs, joined by a plus; ``None`` where ``ok`` is false."""
     reached: dict[str, NDArray[np.bool_]] = {}
     for constraint in task.constraints:
+        if constraint.name == LAYOUT:  # the search's own, and no limit that was given
+            continue
         here = reached.get(constraint.name, np.zeros(ok.shape, dtype=bool))
         reached[constraint.name] = here | _reached(constraint, task, solution)
     if task.loss is not None:

@@ -48,10 +48,7 @@ class Span(NamedTuple):
         import numpy as np
 
         share = indices / (self.points - 1)
-        if self.linear:
-            between = self.start + share * (self.stop - self.start)
-        else:
-            between = self._by_ratios(indices, share)
+        between = self.start + share * (self.stop - self.start) if self.linear else self._by_ratios(indices, share)
         ends = np.where(indices == 0, self.start, self.stop)
         return np.where((indices == 0) | (indices == self.points - 1), ends, _rounded(between))
 

@@ -35,10 +35,15 @@ if TYPE_CHECKING:
     from scaleplan.specs.yaml12 import Document
 
 
+def _given(name: str) -> dict[str, Any]:
+    """The JSON Schema of a mapping in which a key stands that is not empty."""
+    return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+
+
 class BudgetSpec(Strict):
     """What may be spent, one of flops, loss, days, gpu_hours, usd; and where and how it is spent."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in BUDGETS]})
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_given(name) for name in BUDGETS]})
 
     flops: Flop | None = Field(None, description="Training FLOPs, as the first law counts them.")
     loss: Loss | None = Field(None, description="The loss to reach [nats/token], in the first law's measure.")
@@ -241,4 +246,19 @@ def _grid(name: str, _: Beside) -> None:
     grid(name)
 
 
-_LOOK_UPS: Mapping[str, LookUp] = {"on": accelerator, "precision": _precision, "grid": _grid, "pue": fleet}
+def _cluster(name: str, _: Beside) -> None:
+    from scaleplan.specs.calibration import cluster_types
+
+    known = cluster_types()
+    if name.strip() not in known:
+        text = f"unknown type of cluster {quoted(name)}.{nearest(name, known)}"
+        raise UsageError(f"{text} There are {', '.join(known)}")
+
+
+_LOOK_UPS: Mapping[str, LookUp] = {
+    "on": accelerator,
+    "precision": _precision,
+    "grid": _grid,
+    "pue": fleet,
+    "cluster": _cluster,
+}

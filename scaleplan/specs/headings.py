@@ -36,6 +36,7 @@ def said(read: Callable[[Any], Any]) -> BeforeValidator:
 
 ABOVE_ZERO: Mapping[str, float] = {"exclusiveMinimum": 0}
 COUNT: Mapping[str, float] = {"minimum": 1}
+"""Of what there is at least one."""
 SHARE: Mapping[str, float] = {"minimum": 0, "exclusiveMaximum": 1}
 """From none to less than all."""
 PART: Mapping[str, float] = {"exclusiveMinimum": 0, "maximum": 1}

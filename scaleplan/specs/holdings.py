@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from scaleplan import units
-from scaleplan.compute.bill import Assumption
 from scaleplan.compute.costing import ROUND_DIGITS, floor_binary
 from scaleplan.compute.expert_counts import ExpertCounts, joint_shape
-from scaleplan.errors import InfeasibleError, Notice, UsageError
+from scaleplan.errors import InfeasibleError, UsageError
 
 if TYPE_CHECKING:
     from scaleplan.compute.device import Device
@@ -40,21 +39,10 @@ _HALVINGS = 11
 """Our choice: they leave 1e-4 of the size."""
 
 
-class Holding(NamedTuple):
-    """The most parameters that fit, embeddings and all experts counted; infinite where memory is no bound.
+def most_params(machine: Machine, memory: float | Literal["fit"] | None = None, *, experts: int | None = None) -> float:
+    """The parameters of the largest model that trains in the memory of a machine's accelerators.
 
-    ``assumptions`` are what it rests on, ``notices`` say why it is no bound.
-    """
-
-    params: float
-    assumptions: tuple[Assumption, ...] = ()
-    notices: tuple[Notice, ...] = ()
-
-
-def most_params(
-    machine: Machine, memory: float | Literal["fit"] | None = None, *, experts: int | None = None
-) -> Holding:
-    """The largest model that trains in the memory of a machine's accelerators.
+    Embeddings and all experts are counted. Infinite where memory is no bound.
 
     Args:
         machine: which, and how many; without a number, so many are taken as hold it, and memory is no bound.
@@ -66,11 +54,10 @@ def most_params(
         InfeasibleError: not even a small model fits, or a batch that was given cannot be shared.
     """
     if machine.accelerators is None:
-        text = f"memory bounds no plan without a number of accelerators: name them, as in 512x{machine.part.id}."
-        return Holding(math.inf, notices=(Notice("unused", text),))
+        return math.inf
     memory = None if isinstance(memory, str) else memory
     device = _device(machine, memory)
-    batch_of, batch = _batch(machine)
+    batch_of = _batch(machine)
 
     def fits(active: float) -> bool:
         shape = _shape(active, experts, machine.conditions.context)
@@ -86,8 +73,7 @@ def most_params(
             f"memory: {many:,} {device.id} of {each:g} GB train no model of {units.count(LEAST_PARAMS)} parameters or "
             f"more{steps}: give more memory{other}, or another number of them"
         )
-    params = active if experts is None else float(ExpertCounts(experts).total(active))
-    return Holding(params, (_memory_assumption(machine, device, memory), batch))
+    return active if experts is None else float(ExpertCounts(experts).total(active))
 
 
 def _largest(fits: Callable[[float], bool], bound: float) -> float | None:
@@ -174,11 +160,11 @@ def _device(machine: Machine, memory: float | None) -> Device:
     )
 
 
-def _batch(machine: Machine) -> tuple[Callable[[float], float], Assumption]:
-    """Tokens of a step by active parameters, and where they come from."""
+def _batch(machine: Machine) -> Callable[[float], float]:
+    """Tokens of a step by active parameters."""
     given = machine.conditions.batch
     if given is not None:
-        return (lambda _active: given), Assumption("batch", given, "tokens", "given", "given")
+        return lambda _active: given
     from scaleplan.laws.hyper_step import HyperStep
     from scaleplan.specs.estimates import DEFAULT_BATCH
     from scaleplan.specs.presets import read
@@ -186,16 +172,4 @@ def _batch(machine: Machine) -> tuple[Callable[[float], float], Assumption]:
     data = read("laws", DEFAULT_BATCH, whole=False).data
     constants = data["groups"][data["default"]["hyper"][0]]["constants"]
     rule = HyperStep(**{symbol: float(each["value"]) for symbol, each in constants.items()})
-    source = f"{data['title']} ({data['paper']}) for {TOKENS_PER_PARAM:g} tokens a parameter: {rule.equation}"
-    return (
-        lambda active: float(rule.batch_of(TOKENS_PER_PARAM * active)),
-        Assumption("batch for memory", None, "tokens", "assumed", source),
-    )
-
-
-def _memory_assumption(machine: Machine, device: Device, memory: float | None) -> Assumption:
-    value = device.memory / 1e9
-    if memory is not None:
-        return Assumption("memory", value, "GB each", "given", "given")
-    known = machine.accelerator.values["memory"]
-    return Assumption("memory", value, "GB each", known.status, f"{machine.part.id}: {known.source}")
+    return lambda active: float(rule.batch_of(TOKENS_PER_PARAM * active))

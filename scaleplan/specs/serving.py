@@ -37,7 +37,7 @@ BATCH_SOURCE = "our choice: 70B in bf16 then answer each request with about 50 t
 DAYS_SOURCE = "our choice: a year"
 _LENGTHS = "not given: every token is counted as one of a prompt; those of answers take more (serving.prompt, answer)"
 MOST_OF_REQUEST = 1e9
-"""Tokens of a prompt or an answer. Our choice: a hundred times the 10M of the longest contexts announced so far."""
+"""Tokens of a prompt or an answer. Our choice: far beyond any context, so that more is a slip."""
 FLAGS = {
     "tokens": "--serve",
     "on": "--serve-on",

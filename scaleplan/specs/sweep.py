@@ -96,9 +96,9 @@ def sweep_of(document: Document) -> SweepSpec:
     try:
         spec = _spec_of(document)
     except InputFileError as error:
-        problems += error.problems
+        raise InputFileError(by_line([*problems, *error.problems])) from None
     _refuse(problems)
-    return spec  # pyright: ignore[reportPossiblyUnbound] # a problem else
+    return spec
 
 
 def _spec_of(document: Document) -> SweepSpec:

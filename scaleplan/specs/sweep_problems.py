@@ -75,8 +75,8 @@ def _without_machine(document: Document, held: BudgetDocument, axes: tuple[Axis,
     said = held.conditions
     if said.on is not None or any(getattr(said, name) is not None for name in RESOURCES):
         return []
-    limits = [("limits", key) for key in document.data.get("limits") or {} if key in OF_MACHINE]
-    found = [f"{told(document, path)}: needs an accelerator: name one with budget.on" for path in limits]
+    limits = [key for key in OF_MACHINE if key in (document.data.get("limits") or ())]
+    found = [f"{told(document, ('limits', key))}: needs an accelerator: name one with budget.on" for key in limits]
     text = "changes no row without an accelerator: name one with budget.on"
     return [*found, *(f"{told(document, axis.path)}: {text}" for axis in axes if axis.path in _SAID_OF_MACHINE)]
 

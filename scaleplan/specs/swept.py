@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scaleplan.compute.accounting import Accounting
@@ -18,7 +18,8 @@ class Sweep(NamedTuple):
 
     Each block maps every column to an array with NaN for absent, or to a list of texts with ``None`` for absent.
     ``rows`` is how many there will be in all, ``laws`` are those of all rows, ``accounting`` names the convention of
-    every ``train_flop``. ``warnings`` is to be asked once the blocks are through, of which it speaks.
+    every ``train_flop``. To stop before the end, close ``blocks``. ``warnings`` is to be asked once the blocks are
+    through, of which it speaks.
     """
 
     spec: SweepSpec
@@ -26,5 +27,5 @@ class Sweep(NamedTuple):
     rows: int
     laws: tuple[Law, ...]
     accounting: Accounting
-    blocks: Iterator[Mapping[str, Any]]
+    blocks: Generator[Mapping[str, Any]]
     warnings: Callable[[], Sequence[Notice]]

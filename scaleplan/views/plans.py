@@ -39,6 +39,8 @@ PLAN_COLUMNS = (
 HYPER_COLUMNS = ("learning_rate", "batch_tokens")
 FORGIVING_COLUMNS = ("extra_share_at_low", "extra_share_at_high", "extra_share_x1_3", "extra_share_x0_7")
 """Compute lost, as a share, with the parameters at the ends of their band and at 1.3 and 0.7 times the plan's."""
+_ALIKE = 5e-4
+"""Our choice: nearer than that, relative, are the same four figures."""
 _MANY = 10.0
 """Our choice: above ten times more it is written as so many times."""
 SPREAD_COLUMNS = ("days_low", "days_high", "cost_usd_low", "cost_usd_high")
@@ -147,7 +149,7 @@ def _allocation_grids(plan: Plan) -> list[Grid]:
     if plan.regret is not None:
         from scaleplan.views.regrets import regret_grid
 
-        grids.append(regret_grid(plan.regret))
+        grids.append(_at_own_speed(plan, regret_grid(plan.regret)))
     if plan.costing is not None:
         from scaleplan.views.costs import bill_grid, speed_grid
 
@@ -155,6 +157,16 @@ def _allocation_grids(plan: Plan) -> list[Grid]:
     if plan.cross_check:
         grids.append(_laws_grid(plan))
     return grids
+
+
+def _at_own_speed(plan: Plan, grid: Grid) -> Grid:
+    """The table of regret, told at one speed, and where the plan that is taken has another, a word on it."""
+    assert plan.regret is not None
+    tokens: Any = plan.tokens
+    if abs(tokens / plan.regret.best.tokens - 1) < _ALIKE:
+        return grid
+    note = f"{grid.note}; at the speed of the first law's plan: at its own the * takes {count(tokens)} tokens"
+    return grid._replace(note=note)
 
 
 def _limits_inputs(plan: Plan) -> dict[str, Any]:

@@ -7,14 +7,36 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from scaleplan.errors import UsageError
 from scaleplan.planning.sweep import TEXTS
 from scaleplan.specs.axes import Axis
 from scaleplan.specs.swept import Sweep
 from scaleplan.views.inputs import accounting_inputs, law_inputs
 from scaleplan.views.table import Grid, Row, Stream, count, flop, loss, ratio
 
-_SHORT = {"params": "N", "tokens": "D", "tokens_per_param": "D/N", "train_flop": "FLOP"}
+_SHORT = {
+    "params": "N", "tokens": "D", "tokens_per_param": "D/N", "train_flop": "FLOP", "params_active": "active N",
+    "gpu_hours": "GPU-h", "cost_usd": "USD", "energy_mwh": "MWh", "serving_flop": "served FLOP",
+    "lifetime_flop": "all FLOP", "serving_gpu_hours": "served GPU-h", "serving_usd": "served USD",
+    "serving_mwh": "served MWh", "lifetime_usd": "all USD",
+}  # fmt: skip
+"""Headings of people's tables, with their units."""
+MOST_READ = 100_000
+"""Our choice: a table holds all of its rows, 3 kB each, and nobody reads so many."""
 _RATIOS = ("tokens_per_param", "epochs", "days", "mfu", "goodput", "price")
+
+
+def require_readable(sweep: Sweep, form: str) -> None:
+    """Refuse a format that holds all rows, where there are many.
+
+    Raises:
+        UsageError: more than ``MOST_READ`` rows, as a table or Markdown.
+    """
+    if form in ("table", "markdown") and sweep.rows > MOST_READ:
+        raise UsageError(
+            f"{sweep.rows:,} rows are too many for a {form}, which holds them all (at most {MOST_READ:,}): "
+            "--format csv or ndjson prints them as they come"
+        )
 
 
 def sweep_stream(sweep: Sweep) -> Stream:
@@ -61,20 +83,27 @@ def _axis_inputs(axis: Axis) -> dict[str, Any]:
 
 
 def _grids(sweep: Sweep, rows: Sequence[Row]) -> list[Grid]:
-    """The rows as a grid, each column written by what it is; an axis goes by its key where nothing else has it."""
+    """The rows as a grid, each column written by what it is; an axis goes by its key where nothing else has it.
+
+    Columns without a value are left out, and so are those with the same one in all of several rows, which a note tells.
+    """
     axes = {axis.column: axis for axis in sweep.spec.axes}
     keys = [str(axis.path[-1]) for axis in sweep.spec.axes]
     taken = [*keys, *(name for name in sweep.columns if name not in axes)]
     short = {name: key for name, key in zip(axes, keys, strict=True) if taken.count(key) == 1} | _SHORT
-    headers = [short.get(name, name) for name in sweep.columns]
     texts = {*TEXTS, *(name for name, axis in axes.items() if isinstance(axis.first, str))}
-    writers = [_text if name in texts else _writer(name) for name in sweep.columns]
+    write = {name: _text if name in texts else _writer(name) for name in sweep.columns}
+    values = {name: {row[name] for row in rows} for name in sweep.columns}
+    alike = [name for name in sweep.columns if len(rows) > 1 and len(values[name]) == 1]
+    shown = [name for name in sweep.columns if name not in alike and values[name] != {None}]
+    said = [f"{short.get(name, name)} {write[name](rows[0][name])}" for name in alike if values[name] != {None}]
     return [
         Grid(
             title=f"{sweep.spec.name or 'sweep'}: {sweep.rows:,} scenarios",
-            headers=headers,
-            rows=[[write(row[name]) for name, write in zip(sweep.columns, writers, strict=True)] for row in rows],
-            numeric=[name not in texts for name in sweep.columns],
+            headers=[short.get(name, name) for name in shown],
+            rows=[[write[name](row[name]) for name in shown] for row in rows],
+            numeric=[name not in texts for name in shown],
+            note=f"In every row: {', '.join(said)}." if said else None,
         )
     ]
 

@@ -6,6 +6,7 @@ import pytest
 
 from scaleplan import allocate
 from scaleplan.errors import UsageError
+from scaleplan.planning.constrained import UnvaluedRepeatsError
 
 SWEEP = """\
 schema: scaleplan.sweep/1
@@ -87,7 +88,7 @@ def test_a_row_is_the_plan_that_allocate_makes(call, sweep):
             "limits": {"unique_tokens": "500B", "max_epochs": 4},
         }  # fmt: skip
         if row["status"] == "repeats-unvalued":
-            with pytest.raises(UsageError, match="does not say what repeated ones are worth"):
+            with pytest.raises(UsageError, match="does not say what repeats are worth"):
                 allocate(**words)
             assert {row[key] for key in COLUMNS[6:]} == {None}
             continue
@@ -114,6 +115,89 @@ def test_without_a_utilisation_each_row_is_the_plan_of_its_budget_file(call, swe
         assert row["cost_usd"] == pytest.approx(row["budget_usd"])
         for key in ("params", "tokens", "loss", "gpu_hours", "days"):
             assert row[key] == pytest.approx(getattr(plan, key), rel=1e-6)
+
+
+@pytest.mark.parametrize("budget", ["usd: {from: 1e6, to: 1, points: 4}", "usd: {from: 1, to: 1e6, points: 4}"])
+def test_a_row_without_a_plan_stays_where_it_is_and_ends_no_sweep(call, sweep, budget):
+    result = call("sweep", sweep(f"schema: scaleplan.sweep/1\nbudget: {{{budget}, on: h100-sxm}}\n"), "-f", "json")
+    rows = result.succeeded("infeasible").envelope["rows"]
+    assert len(rows) == 4
+    for row in rows:
+        assert row["status"] == ("infeasible" if row["budget_usd"] == 1 else "ok")
+        assert (row["loss"] is None) == (row["budget_usd"] == 1)
+    assert "1 of 4 rows have no plan" in dict(result.notices)["infeasible"]
+
+
+@pytest.mark.parametrize("speed", ["", ", mfu: 0.4"])
+@pytest.mark.parametrize("budget", ["usd: [1e4, 1e6]", "loss: [3, 2.45]"])
+def test_rows_of_the_law_that_values_no_repeats_say_so(call, sweep, budget, speed):
+    text = (
+        "law: [besiroglu-2024, muennighoff-2023]\n"
+        f"budget: {{{budget}, on: 64xh100-sxm{speed}}}\nlimits: {{unique_tokens: 20B}}\n"
+    )
+    result = call("sweep", sweep(f"schema: scaleplan.sweep/1\n{text}"), "-f", "ndjson")
+    rows = result.succeeded("repeats_unvalued").lines
+    statuses = [(row["law"], row["status"]) for row in rows]
+    assert statuses[1] == ("besiroglu-2024", "repeats-unvalued") or budget.startswith("loss")
+    assert statuses[2:] == [("muennighoff-2023", "ok")] * 2
+    for row in rows:
+        key = next(iter(set(row) & {"budget_usd", "budget_loss"}))
+        words = {key.removeprefix("budget_"): row[key], "on": "64xh100-sxm", "mfu": 0.4 if speed else None}
+        words |= {"law": row["law"], "limits": {"unique_tokens": "20B"}}
+        if row["status"] == "repeats-unvalued":
+            with pytest.raises(UnvaluedRepeatsError):
+                allocate(**words)
+        else:
+            assert row["loss"] == pytest.approx(allocate(**words).loss, rel=1e-9)
+
+
+def test_numbers_beyond_what_can_be_planned_are_no_plans(call, sweep):
+    text = "law: ludziejewski-2025\nbudget: {flops: 1e23}\nlimits: {experts: [1, 1e300]}\n"
+    call("sweep", sweep(f"schema: scaleplan.sweep/1\n{text}")).failed(
+        3, "sweep.yaml:4: limits.experts: must be at most"
+    )
+
+
+def test_memory_without_a_number_of_accelerators_is_said_to_bound_nothing(call, sweep):
+    text = "budget: {flops: 1e24, on: [h100-sxm, 8xh100-sxm], mfu: 0.4}\nlimits: {memory: fit}\n"
+    result = call("sweep", sweep(f"schema: scaleplan.sweep/1\n{text}"), "-f", "ndjson").succeeded("unused")
+    assert "h100-sxm: memory bounds no plan without a number" in dict(result.notices)["unused"]
+    assert [row["binding"] for row in result.lines] == ["flops", "flops+memory"]
+
+
+def test_rows_held_to_a_fast_layout_are_counted_and_bound_as_by_allocate(call, sweep):
+    text = "budget: {days: [10, 60], on: [64xh100-sxm, 1024xh100-sxm]}\n"
+    result = call("sweep", sweep(f"schema: scaleplan.sweep/1\n{text}"), "-f", "ndjson").succeeded("layout")
+    plans = [allocate(days=row["budget_days"], on=row["budget_on"], law="besiroglu-2024") for row in result.lines]
+    assert [row["binding"] for row in result.lines] == ["+".join(plan.binding) for plan in plans]
+    held = sum(plan.problem.limits.layout is not None for plan in plans)
+    assert 0 < held < 4
+    assert f"{held} of 4 rows are held" in dict(result.notices)["layout"]
+
+
+def test_a_million_rows_are_no_table(call, sweep):
+    file = sweep("schema: scaleplan.sweep/1\nbudget: {flops: {from: 1e21, to: 1e26, points: 100001}}\n")
+    for form in ("table", "markdown"):
+        call("sweep", file, "-f", form).failed(2, "100,001 rows are too many for a " + form, "--format csv")
+
+
+def test_a_table_names_below_it_what_is_the_same_in_every_row(call, sweep):
+    text = "budget: {days: [10, 60], on: 64xh100-sxm, mfu: 0.4, price: [2]}\nlimits: {unique_tokens: 100T}\n"
+    head, *_, note = call("sweep", sweep(f"schema: scaleplan.sweep/1\n{text}"), "-q").succeeded().stdout.split("\n\n")
+    assert "scenarios" in head
+    assert note == "In every row: price 2, status ok, binding days.\n"
+    assert "status" not in head
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
+def test_a_reader_that_goes_away_ends_a_sweep_without_a_word(live, sweep, form, workers):
+    file = sweep("schema: scaleplan.sweep/1\nbudget: {flops: {from: 1e21, to: 1e26, points: 1000000}}\n")
+    program = live("sweep", file, "-f", form, "--workers", workers)
+    program.receive()
+    program.close_stdout()
+    result = program.finish()
+    assert (result.code, result.stderr) == (141, "")
 
 
 def test_mixtures_of_experts_are_planned_as_by_allocate(call, sweep):

@@ -312,7 +312,8 @@ def message(call, *arguments, error=UsageError):
 def test_what_is_missing_is_said_with_what_to_add():
     bare, unknown = Service(DEMAND), Service(DEMAND, H100._replace(price=None, watts=None))
     assert message(bare.hours, 1e9) == (
-        "the accelerator-hours of serving depend on the accelerator: name one, serving.on: h100-sxm (--serve-on h100-sxm)"
+        "the accelerator-hours of serving depend on the accelerator: name one, serving.on: h100-sxm "
+        "(--serve-on h100-sxm)"
     )
     assert "costs of serving" in message(bare.usd, 1e9)
     assert "MWh of serving" in message(bare.mwh, 1e9)
@@ -324,6 +325,6 @@ def test_what_is_missing_is_said_with_what_to_add():
 def test_a_model_that_no_replica_holds_is_infeasible():
     service = Service(DEMAND, H100._replace(accelerators=8, price=exactly(2.5)))
     assert message(served, service, 1e12, error=InfeasibleError) == (
-        "8 h100-sxm do not hold it in bf16 with one request: serve it on more (serving.on: 16xh100-sxm) or bound its "
-        "size (max_params)"
+        "8 h100-sxm do not hold it in bf16 with one request: serve it on more, serving.on: 16xh100-sxm "
+        "(--serve-on 16xh100-sxm), or bound its size (max_params)"
     )

@@ -72,9 +72,9 @@ def test_the_law_that_values_repeats_plans_arrays_too():
         ({"limits": {"max_params": ["5B", "6B"]}}, "max-params: must be a number or an array of numbers"),
         ({"limits": {"memory": [1, 2]}}, "memory: must be one number or text"),
         ({"serving": {"token": "1T"}}, "unknown key 'token' of serving. Did you mean tokens"),
-        ({"serving": {"tokens": [1e12, 2e12]}}, "serving.tokens: must be one number or text"),
+        ({"serving": {"tokens": [1e12, 2e12]}}, r"serving.tokens \(--serve\): must be one number or text"),
         ({"robust": "median"}, "robust is mean or worst"),
-        ({"draws": -100}, "draws must be at least 1"),
+        ({"draws": -100}, "draws must be at least 2 and at most 1,000,000"),
     ],
 )
 def test_a_slip_is_told_in_a_line(given, message):

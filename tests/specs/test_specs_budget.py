@@ -245,6 +245,19 @@ def test_what_is_wrong_with_serving_comes_with_the_other_problems_of_the_file():
     assert [problem.split(":")[1] for problem in found] == ["3", "5", "6", "7", "8"]
 
 
+def test_a_precision_that_what_serves_has_not_is_told_with_the_other_problems():
+    text = "serving:\n  tokens: 1T\n  on: a100-sxm-80\n  precision: fp8\nlaww: km\n"
+    first, second = problems_of(BUDGET + text)
+    assert first.startswith("plan.yaml:6: serving.precision: a100-sxm-80 has no fp8; it has fp32, tf32, fp16, bf16: ")
+    assert second.startswith("plan.yaml:7: laww")
+
+
+def test_two_times_for_one_plan_are_told_at_the_second():
+    (problem,) = problems_of(f"{HEAD}budget: {{days: 60, on: 8xh100-sxm}}\nlimits:\n  deadline_days: 9\n")
+    text = "budget.days and limits.deadline_days are two times for one plan: keep one"
+    assert problem == f"plan.yaml:4: limits.deadline_days: {text}"
+
+
 def test_an_accelerator_file_that_serves_is_found_beside_the_budget_file(written, tmp_path):
     (tmp_path / "chip.yaml").write_text(ACCELERATOR, encoding="utf-8")
     text = BUDGET + "serving: {tokens: 1T, on: 4x./chip.yaml}\n"

@@ -125,6 +125,17 @@ def test_a_budget_of_money_with_a_deadline(check):
     assert "precision" not in holds
 
 
+@pytest.mark.parametrize(
+    "limit", ["deadline_days: 90", "max_usd: 5M", "max_mwh: 4000", "memory: fit", "batch: critical"]
+)
+def test_what_needs_an_accelerator_that_the_file_does_not_name_is_said(check, limit):
+    text = f"schema: scaleplan.budget/1\nbudget: {{flops: 1e24}}\nlimits: {{{limit}}}\n"
+    assert dict(check(text).holds)["needs"] == "an accelerator for its limits: budget.on, or --on"
+    assert "needs" not in dict(check(text.replace("1e24", "1e24, on: h100-sxm")).holds)
+    assert "needs" not in dict(check(text.replace("flops: 1e24", "usd: 5M")).holds)
+    assert "needs" not in dict(check(text.replace(limit, "max_params: 1B")).holds)
+
+
 def test_limits_and_serving_of_a_budget(check):
     text = (
         "schema: scaleplan.budget/1\nbudget: {usd: $5M}\nlimits: {max_params: 80B, memory: fit, deadline_days: 90}\n"

@@ -10,10 +10,14 @@ import pytest
 
 import scaleplan
 from scaleplan.errors import InputFileError, UsageError
+from scaleplan.specs.budget import read_parsed
+from scaleplan.specs.budget_schema import BudgetSpec, LimitsSpec, PilotsSpec
+from scaleplan.specs.conditions import BUDGETS
 from scaleplan.specs.json_schemas import MODELS, json_schema
 from scaleplan.specs.own_presets import SINGULAR
 from scaleplan.specs.presets import starter_budget
-from scaleplan.specs.yaml12 import merged, parse_parts, schema_of
+from scaleplan.specs.serving_schema import ServingSpec
+from scaleplan.specs.yaml12 import merged, parse, parse_parts, schema_of
 from tests.specs.test_specs_own_presets import ABILITY, ACCELERATOR, MODEL
 
 ROOT = Path(__file__).parents[2]
@@ -86,6 +90,45 @@ def test_what_reading_refuses_the_schema_refuses(kind, text, changes):
     assert errors(kind, text) == []
     assert changes[0] in text
     assert errors(kind, text.replace(*changes, 1))
+
+
+HEADINGS = {
+    "budget": (BudgetSpec, {"on": "8xh100-sxm"}),
+    "limits": (LimitsSpec, {}),
+    "serving": (ServingSpec, {"tokens": "1T", "on": "h100-sxm"}),
+    "pilots": (PilotsSpec, {}),
+}
+BESIDE = {"max_epochs": {"unique_tokens": 1}, "prompt": {"answer": 1}, "answer": {"prompt": 1}}
+VALUES = ["-1", "0", "0.5", "1", "1.5", "2.5", "8", "1e10", "true", "null", "[1]", "{}", '""']
+PLACES = [
+    (heading, key, value) for heading, (model, _) in HEADINGS.items() for key in model.model_fields for value in VALUES
+]
+"""Numbers and what is none; what text says only reading it can tell."""
+
+
+def reads(text):
+    try:
+        read_parsed(parse(text, "file.yaml"))
+    except InputFileError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("heading", "key", "value"), PLACES)
+def test_a_value_is_judged_alike_by_the_schema_and_by_reading(heading, key, value):
+    given = {"flops": "1e24"} if heading != "budget" or key not in BUDGETS else {}
+    beside = {k: v for k, v in {**HEADINGS[heading][1], **BESIDE.get(key, {})}.items() if k != key}
+    words = {heading: {**beside, key: value}}
+    words["budget"] = {**given, **words.get("budget", {})}
+    lines = [f"{head}: {{{', '.join(f'{k}: {v}' for k, v in inner.items())}}}" for head, inner in words.items()]
+    text = "\n".join(["schema: scaleplan.budget/1", *lines, ""])
+    assert (errors("budget", text) == []) == reads(text), text
+
+
+@pytest.mark.parametrize("batch", ["critical", "Critical", "' critical'", "4e6", "4M"])
+def test_the_critical_batch_is_one_word(batch):
+    text = f"schema: scaleplan.budget/1\nbudget: {{flops: 1e24, on: h100-sxm}}\nlimits: {{batch: {batch}}}\n"
+    assert (errors("budget", text) == []) == reads(text) == (batch == "critical")
 
 
 @pytest.mark.parametrize("flops", ["1e24", '"1e24"', "10 PF-days", "2.5 ZFLOP"])

@@ -172,9 +172,7 @@ def test_an_unknown_key_gets_the_nearest():
 
 
 def test_words_that_do_not_go_together():
-    assert refused() == (
-        "serving: tokens are missing: say how many are served over the model's life (--serve 2T)"
-    )
+    assert refused() == ("serving: tokens are missing: say how many are served over the model's life (--serve 2T)")
     assert refused(tokens=1e12, answer=300) == (
         "serving: answer without prompt: give the tokens of both, such as prompt 1000 and answer 300 "
         "(--prompt 1000 --answer 300)"
