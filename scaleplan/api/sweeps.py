@@ -164,8 +164,9 @@ class _Ledger:
         sizes = [(self._accounting.size(n, ParamCount.TOTAL), d) for n, d in self._reach.get(law.id, [])]
         points = [Point(size, d, self._accounting.train_flop(size, d), None, "") for size, d in sizes]
         notices = [*(extrapolation(law, *points) if points else []), *conversion(law, self._accounting), *held(law)]
-        for machine in self._machines:
-            notices += [each for each in law_at_precision(law, machine.conditions.precision)[1] if each not in notices]
+        for precision in {machine.conditions.precision: None for machine in self._machines}:
+            said = law_at_precision(law, precision)[1]
+            notices += [n._replace(message=f"{law.id}: {n.message.removeprefix(f'{law.id} ')}") for n in said]
         return [*notices, *(by_surface(law) if law.allocation is not None else ())]
 
 

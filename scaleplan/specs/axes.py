@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from scaleplan import units
@@ -23,6 +24,8 @@ _EXACT = 22
 """10^22 is the largest power of ten that is a float."""
 
 
+_KEPT = 65_536
+"""Our choice: values of so many points are kept, half a megabyte an axis; of more points few come twice in a block."""
 NUMBERS: Mapping[str, tuple[str, ...]] = {
     "budget": ("flops", "loss", "usd", "days", "gpu_hours", "mfu", "price", "goodput", "watts"),
     "limits": tuple(key for key in LimitWords._fields if key not in ("memory", "batch", "experts")),
@@ -45,6 +48,10 @@ class Span(NamedTuple):
 
     def at(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
         """The values of some indices; the last is ``stop`` to the bit."""
+        return _values(self)[indices] if self.points <= _KEPT else self.computed(indices)
+
+    def computed(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The same, computed for each of them."""
         import numpy as np
 
         share = indices / (self.points - 1)
@@ -64,6 +71,13 @@ class Span(NamedTuple):
         upper = share.astype(np.float32).astype(np.float64)
         lost = ((indices - upper * steps) - (share - upper) * steps) / steps
         return self.start * ratio**share * (1 + lost * math.log(ratio))
+
+
+@lru_cache(maxsize=16)
+def _values(span: Span) -> NDArray[np.float64]:
+    import numpy as np
+
+    return span.computed(np.arange(span.points))
 
 
 def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:

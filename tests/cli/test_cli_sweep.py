@@ -165,6 +165,16 @@ def test_memory_without_a_number_of_accelerators_is_said_to_bound_nothing(call, 
     assert [row["binding"] for row in result.lines] == ["flops", "flops+memory"]
 
 
+def test_laws_that_know_nothing_of_few_bits_say_so_together(call, sweep):
+    text = "law: [besiroglu-2024, kaplan-2020]\nbudget: {flops: 1e22, on: h100-sxm, mfu: 0.4, precision: [bf16, fp8]}\n"
+    result = call("sweep", sweep(f"schema: scaleplan.sweep/1\n{text}"), "-f", "csv").succeeded(
+        "precision", "by_surface"
+    )
+    told = dict(result.notices)
+    assert told["precision"].startswith("besiroglu-2024, kaplan-2020: says nothing of fp8: the loss is taken as")
+    assert told["by_surface"].startswith("kaplan-2020: limits are weighed by its loss L(N, D)")
+
+
 def test_rows_held_to_a_fast_layout_are_counted_and_bound_as_by_allocate(call, sweep):
     text = "budget: {days: [10, 60], on: [64xh100-sxm, 1024xh100-sxm]}\n"
     result = call("sweep", sweep(f"schema: scaleplan.sweep/1\n{text}"), "-f", "ndjson").succeeded("layout")
