@@ -233,10 +233,10 @@ def test_mixtures_of_experts_are_planned_as_by_allocate(call, sweep):
 
 
 def test_processes_make_the_same_rows_in_the_same_order(run, sweep):
-    text = SWEEP.replace("points: 3", "points: 20000")  # several chunks
+    text = SWEEP.replace("points: 3", "points: 6000")  # several chunks
     file = sweep(text)
     alone = run("sweep", file, "-f", "csv", "-q").succeeded().stdout
-    assert len(alone.splitlines()) == 1 + 20_000 * 16
+    assert len(alone.splitlines()) == 1 + 6_000 * 16
     assert run("sweep", file, "-f", "csv", "-q", "--workers", "2").succeeded().stdout == alone
 
 

@@ -183,7 +183,7 @@ def test_no_plan_under_any_law_is_infeasible():
     [
         ([A1], {}, "loss surface"),
         ([LAW], {"how": "best"}, "mean or worst"),
-        ([LAW], {"draws": 0}, "at least 1"),
+        ([LAW], {"draws": 0}, "at least 2"),
     ],
 )
 def test_a_slip_is_told(laws, options, text):
