@@ -62,7 +62,9 @@ def machine_for(
         if unused and flops is not None:
             number("flops", flops, "flop")  # what is no number at all is said first
         if unused:
-            raise UsageError(f"{', '.join(unused)} without an accelerator: name one with on (--on 512xh100-sxm)")
+            from scaleplan.planning.limits import without_machine
+
+            raise without_machine(unused)
         return None, flops
     if not budget and not others:
         raise UsageError("an accelerator without a budget: add days, gpu_hours, usd, flops or a loss to reach")

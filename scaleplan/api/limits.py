@@ -14,10 +14,10 @@ from scaleplan.compute.accounting import Accounting
 from scaleplan.errors import InfeasibleError, Notice, UsageError
 from scaleplan.ops import extremes
 from scaleplan.planning.beside import with_beside
-from scaleplan.planning.constrained import UnvaluedRepeatsError
 from scaleplan.planning.cross_check import cross_checked
-from scaleplan.planning.limits import Limits
+from scaleplan.planning.limits import Limits, without_machine
 from scaleplan.planning.notices import with_notice
+from scaleplan.planning.repeats import UnvaluedRepeatsError
 from scaleplan.specs.laws import DEFAULT_LAW, load_law
 from scaleplan.specs.limits import LimitWords, check_limits, given, merged, read_limits
 
@@ -229,7 +229,7 @@ def with_limits(problem: Problem, asked: Asked, machine: Machine | None, law: La
         limits = limits._replace(**_times(machine, budget=asked.resources))
     elif any(getattr(words, key) is not None for key in _OF_MACHINE):
         named = [key for key in _OF_MACHINE if getattr(words, key) is not None]
-        raise UsageError(f"{', '.join(named)} without an accelerator: name one with on (--on 512xh100-sxm)")
+        raise without_machine(named)
     if words.experts is not None and "experts" not in law.held:
         raise UsageError(f"{law.id} says nothing of experts: name a law that does, --law {EXPERTS_LAW}")
     if words.batch is not None:

@@ -22,10 +22,11 @@ from scaleplan.api.sweep_numbers import with_number
 from scaleplan.compute.accounting import Accounting
 from scaleplan.errors import InfeasibleError, InputFileError, ScaleplanError, UsageError
 from scaleplan.laws.law import Law
-from scaleplan.planning.constrained import UnvaluedRepeatsError, task_of
+from scaleplan.planning.constrained import task_of
 from scaleplan.planning.limits import LAYOUT
 from scaleplan.planning.precision import law_at_precision
 from scaleplan.planning.problem import Problem
+from scaleplan.planning.repeats import UnvaluedRepeatsError
 from scaleplan.planning.sweep import BLOCK_ROWS, INFEASIBLE, TEXTS, UNVALUED, alike, farthest, solve_block, stacked
 from scaleplan.specs.axes import Axis, is_number
 from scaleplan.specs.conditions import RESOURCES

@@ -97,16 +97,12 @@ def _bindings(found: Constrained) -> list[str | None]:
     """The limits that bind each of many runs."""
     import numpy as np
 
-    from scaleplan.planning.sweep import binding_of
+    from scaleplan.planning.sweep import bindings_of
 
     ok = np.ones(np.shape(found.point.size.total + found.point.tokens), dtype=bool)
-    if not is_array(found.experts) or len(found.tasks) == 1:
-        return binding_of(found.task, found.solution, ok)
-    names = np.full(ok.shape, None, dtype=object)
-    for number, task in found.tasks.items():
-        rows = ok & (found.experts == number)
-        names[rows] = np.array(binding_of(task, found.solution, ok), dtype=object)[rows]
-    return names.tolist()
+    several = is_array(found.experts) and len(found.tasks) > 1
+    tasks = [(task, ok & (found.experts == number)) for number, task in found.tasks.items()] if several else []
+    return bindings_of(tasks or [(found.task, ok)], found.solution, ok)
 
 
 def plan_of_run(law: Law, problem: Problem, params: float, tokens: float, method: str) -> Plan:

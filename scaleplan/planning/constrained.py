@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from scaleplan.errors import InfeasibleError, UsageError
+from scaleplan.errors import InfeasibleError
 from scaleplan.laws.law import Law
 from scaleplan.ops import Real, all_true, any_true, exp, first_where, greater, is_array, log, lower, where
 from scaleplan.planning.bands import Ends, loss_ends, plan_ends
-from scaleplan.planning.constraints import LARGEST, Ceiling, Constraint, Range
+from scaleplan.planning.constraints import LARGEST, Ceiling, Range
 from scaleplan.planning.limit_bands import limit_ends
 from scaleplan.planning.limits import LAYOUT, Limits, constraints_of
 from scaleplan.planning.optimum import Point, optimum
 from scaleplan.planning.problem import Problem
+from scaleplan.planning.repeats import refusal, unvalued
 from scaleplan.planning.solver import Solution, Task, solve
 from scaleplan.search import increasing_root
 
@@ -30,10 +31,6 @@ _ALL = 1e-12
 """Our choice: nearer to a budget than this, relative, FLOPs are all of it."""
 METHOD = "least loss under its limits"
 METHODS_FOR_LOSS = ("least FLOP for its loss under its limits", "least money for its loss under its limits")
-
-
-class UnvaluedRepeatsError(UsageError):
-    """A plan would repeat its tokens, and the law does not say what repeats are worth."""
 
 
 class Run(NamedTuple):
@@ -160,20 +157,18 @@ def _solved(task: Task, problem: Problem) -> tuple[Task, Solution, Real | None, 
     if problem.experts is None:
         solution = solve(task)
     else:
-        from scaleplan.planning.experts import solve_experts
+        from scaleplan.planning.experts import solve_experts, within_memory
 
-        memory_of = problem.memory_of
-
-        def held(number: int) -> tuple[Constraint, ...]:
-            return () if memory_of is None else (Range("memory", "params", None, memory_of(number)),)
-
-        mixture = solve_experts(task, problem.experts, held)
+        mixture = solve_experts(task, problem.experts, within_memory(problem.memory_of))
         solution, experts, tasks = mixture.solution, mixture.experts, mixture.tasks
         task = mixture.task if not is_array(experts) or len(tasks) == 1 else task
+    missing = unvalued(task, problem, solution)
+    if any_true(missing):
+        assert problem.limits is not None
+        assert problem.limits.unique_tokens is not None
+        raise refusal(task.law, first_where(missing, problem.limits.unique_tokens))
     if not all_true(solution.feasible):
-        _require_repeats(task, problem)
         raise InfeasibleError(_clash(task) if len(tasks) < 1 else _clash_of_experts(tasks))
-    _require_valued(task.law, problem, solution)
     if any_true(solution.params >= LARGEST * _CLEAR):
         raise InfeasibleError("nothing bounds the size: more parameters than searches here go up to; add max_params")
     return task, solution, experts, tasks
@@ -331,38 +326,3 @@ def _clash_of_experts(tasks: Mapping[int, Task]) -> str:
         able = [side for side in same if side.nearest is not None]
         sides.append(min(able or same, key=lambda side: abs(math.log((side.nearest or side.given) / side.given))))
     return clash_text(Clash(tuple(sides)))
-
-
-def _require_repeats(task: Task, problem: Problem) -> None:
-    """Say that repeats are what is wanting, where a task that sees each token once fails for that alone."""
-    limits = problem.limits
-    if limits is None or limits.unique_tokens is None or task.law.repeated is not None:
-        return
-    epochs = math.inf if limits.max_epochs is None else limits.max_epochs
-    wider = [c._replace(most=epochs * limits.unique_tokens) for c in task.constraints if isinstance(c, Range)
-             and c.name == "unique_tokens"]  # fmt: skip
-    rest = [c for c in task.constraints if c.name != "unique_tokens"]
-    if all_true(solve(task._replace(constraints=(*rest, *wider))).feasible):
-        raise UnvaluedRepeatsError(_unvalued(task.law, float(cast("float", limits.unique_tokens))))
-
-
-def _require_valued(law: Law, problem: Problem, solution: Solution) -> None:
-    """Refuse a plan that stops at one epoch only since the law does not know repeats."""
-    limits = problem.limits
-    if limits is None or limits.unique_tokens is None or law.repeated is not None:
-        return
-    more = True if limits.max_epochs is None else limits.max_epochs > 1
-    if problem.tokens is not None:
-        more = more & (problem.tokens > limits.unique_tokens)
-    stopped = (solution.tokens >= limits.unique_tokens * _CLEAR) & more
-    if any_true(stopped):
-        raise UnvaluedRepeatsError(_unvalued(law, first_where(stopped, limits.unique_tokens + 0.0 * solution.tokens)))
-
-
-def _unvalued(law: Law, unique_tokens: float) -> str:
-    from scaleplan import units
-
-    return (
-        f"the plan needs more than {units.count(unique_tokens)} unique tokens, and {law.id} does not say what repeats "
-        "are worth: --max-epochs 1 sees each once, or choose a law of repeated data, such as --law muennighoff-2023"
-    )

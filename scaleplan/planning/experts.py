@@ -126,6 +126,15 @@ def notices(experts: Real) -> list[Notice]:
     return [Notice("extrapolation", text)]
 
 
+def within_memory(memory_of: Callable[[int], float] | None) -> ByExperts:
+    """Memory as a further constraint, by the most parameters that it holds of so many experts; ``None``: no bound."""
+
+    def held(experts: int) -> Sequence[Constraint]:
+        return () if memory_of is None else (Range("memory", "params", None, memory_of(experts)),)
+
+    return held
+
+
 def _nothing_more(_experts: int) -> Sequence[Constraint]:
     return ()
 

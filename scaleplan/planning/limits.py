@@ -7,6 +7,7 @@ are those of the machine that trains.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from scaleplan.compute.accounting import Accounting
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 LAYOUT = "layout"
 """The one limit that nobody gives: the size that a search for the speed holds a plan to."""
+
+
+def without_machine(names: Sequence[str]) -> UsageError:
+    """The error of what means nothing without an accelerator."""
+    return UsageError(f"{', '.join(names)} without an accelerator: name one with on (--on 512xh100-sxm)")
 
 
 class Limits(NamedTuple):
@@ -129,7 +135,7 @@ def _of_machine(limits: Limits, effort: Effort | None, service: Service | None) 
     if not asked:
         return []
     if effort is None:
-        raise UsageError(f"{', '.join(asked)} without an accelerator: name one with on (--on 512xh100-sxm)")
+        raise without_machine(asked)
     # What an hour takes of each, and what serving takes beside it.
     hour: tuple[Real | None, OfParams | None] = (1.0, None)
     day = (None if effort.accelerators is None else 1 / (HOURS_PER_DAY * effort.accelerators), None)

@@ -16,11 +16,13 @@ from scaleplan.compute.bill import HOURS_PER_DAY
 from scaleplan.laws.law import Law
 from scaleplan.ops import Real
 from scaleplan.planning.constrained import task_of
-from scaleplan.planning.constraints import Ceiling, Constraint, Range
+from scaleplan.planning.constraints import Ceiling, Constraint
 from scaleplan.planning.limits import LAYOUT, Effort, Limits
 from scaleplan.planning.optimum import finite_or_none
 from scaleplan.planning.problem import Problem
+from scaleplan.planning.repeats import unvalued
 from scaleplan.planning.solver import Solution, Task, solve
+from scaleplan.planning.why import BINDS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,8 +36,6 @@ OK, INFEASIBLE, UNVALUED = "ok", "infeasible", "repeats-unvalued"
 """A row with a plan; one that no run meets; one whose plan needs repeats of which its law does not know the worth."""
 BLOCK_ROWS = 8192
 """Rows to solve at once. Our choice: what one step of the search holds then stays in the second-level cache."""
-_BINDS = 1e-6
-"""As in ``why``: closer than this, relative, a bound is reached; where two meet the search leaves ln N open to 1e-6."""
 
 PLAN_COLUMNS = ("status", "train_flop", "params", "tokens", "tokens_per_param", "epochs", "loss", "binding")
 EXPERT_COLUMNS = ("experts", "params_active")
@@ -60,17 +60,17 @@ def solve_block(law: Law, problem: Problem, count: int) -> dict[str, Column]:
     with np.errstate(all="ignore"):  # of rows that nothing meets arbitrary numbers are computed, and left out below
         found = _solved(task_of(law, problem), problem, count)
         solution = found.solution
-        unvalued = _unvalued(found, problem)
+        missing = np.asarray(unvalued(found.tasks[0][0], problem, solution))
         flop = problem.accounting.train_flop(found.size, solution.tokens)
         # Beyond what numbers here can hold there is no run either.
-        ok = solution.feasible & ~unvalued & np.isfinite(found.params) & np.isfinite(flop)
+        ok = solution.feasible & ~missing & np.isfinite(found.params) & np.isfinite(flop)
 
         def known(values: Real) -> NDArray[np.float64]:
             return np.where(ok, values, np.nan)
 
         active, tokens = known(found.size.total), known(solution.tokens)
         columns: dict[str, Column] = {
-            "status": _named(np.where(ok, 0, np.where(unvalued, 1, 2)), (OK, UNVALUED, INFEASIBLE)),
+            "status": _named(np.where(ok, 0, np.where(missing, 1, 2)), (OK, UNVALUED, INFEASIBLE)),
             "train_flop": known(flop),
             "params": known(found.params),
             "tokens": tokens,
@@ -97,10 +97,7 @@ class _Solved(NamedTuple):
 
     def binding(self, ok: NDArray[np.bool_]) -> list[str | None]:
         """The names of the limits that bind each row, joined by a plus; none of a row without a plan."""
-        names = np.full(ok.shape, None, dtype=object)
-        for task, rows in self.tasks:
-            names[rows] = np.array(binding_of(task, self.solution, ok), dtype=object)[rows]
-        return names.tolist()
+        return bindings_of(self.tasks, self.solution, ok)
 
 
 def _solved(task: Task, problem: Problem, count: int) -> _Solved:
@@ -111,39 +108,12 @@ def _solved(task: Task, problem: Problem, count: int) -> _Solved:
         solution = rows(solve(task))
         size = solution.size(task)
         return _Solved(solution, size, size.total, [(task, np.ones(count, dtype=bool))])
-    from scaleplan.planning.experts import solve_experts
+    from scaleplan.planning.experts import solve_experts, within_memory
 
-    memory_of = problem.memory_of
-
-    def held(number: int) -> tuple[Constraint, ...]:
-        return () if memory_of is None else (Range("memory", "params", None, memory_of(number)),)
-
-    mixture = solve_experts(task, cast("Any", problem.experts), held)
+    mixture = solve_experts(task, cast("Any", problem.experts), within_memory(problem.memory_of))
     solution, experts = rows(mixture.solution), np.broadcast_to(np.asarray(mixture.experts, dtype=float), (count,))
     tasks = [(each, experts == number) for number, each in mixture.tasks.items()]
     return _Solved(solution, solution.size(task), mixture.params_total, tasks, experts)
-
-
-def _unvalued(found: _Solved, problem: Problem) -> NDArray[np.bool_]:
-    """Where a plan stops at its unique tokens although it may repeat them: the law does not say what that is worth.
-
-    And where there is none without repeats, and would be one with them.
-    """
-    limits, solution, task = problem.limits, found.solution, found.tasks[0][0]
-    none = np.zeros(np.shape(solution.feasible), dtype=bool)
-    if limits is None or limits.unique_tokens is None or task.law.repeated is not None:
-        return none
-    more = True if limits.max_epochs is None else np.asarray(limits.max_epochs) > 1
-    if problem.tokens is not None:
-        more = more & np.asarray(problem.tokens > limits.unique_tokens)
-    stopped = solution.feasible & more & (solution.tokens >= limits.unique_tokens * (1 - _BINDS))
-    if np.all(solution.feasible):
-        return stopped
-    most = limits.unique_tokens * (np.inf if limits.max_epochs is None else limits.max_epochs)
-    wider = (
-        c._replace(most=most) if c.name == "unique_tokens" and isinstance(c, Range) else c for c in task.constraints
-    )
-    return stopped | (~solution.feasible & solve(task._replace(constraints=tuple(wider))).feasible)
 
 
 def _taken(problem: Problem, plan: Mapping[str, Column], active: Real) -> dict[str, Column]:
@@ -173,7 +143,20 @@ def _times(hours: Real, each: Real | None) -> Real | None:
     return None if each is None else hours * each
 
 
-def binding_of(task: Task, solution: Solution, ok: NDArray[np.bool_]) -> list[str | None]:
+def bindings_of(
+    tasks: Sequence[tuple[Task, NDArray[np.bool_]]], solution: Solution, ok: NDArray[np.bool_]
+) -> list[str | None]:
+    """The names of the limits that bind each of many runs, joined by a plus; ``None`` where ``ok`` is false.
+
+    ``tasks`` are several, each with the rows that are its, where runs have different numbers of experts.
+    """
+    names = np.full(ok.shape, None, dtype=object)
+    for task, rows in tasks:
+        names[rows] = np.array(_binding_of(task, solution, ok), dtype=object)[rows]
+    return names.tolist()
+
+
+def _binding_of(task: Task, solution: Solution, ok: NDArray[np.bool_]) -> list[str | None]:
     """The names of the limits that bind each of many runs, joined by a plus; ``None`` where ``ok`` is false."""
     reached: dict[str, NDArray[np.bool_]] = {}
     for constraint in task.constraints:
@@ -194,14 +177,14 @@ def binding_of(task: Task, solution: Solution, ok: NDArray[np.bool_]) -> list[st
 
 def _reached(constraint: Constraint, task: Task, solution: Solution) -> NDArray[np.bool_]:
     if isinstance(constraint, Ceiling):
-        return np.asarray(solution.spent(task, constraint) >= constraint.limit * (1 - _BINDS))
+        return np.asarray(solution.spent(task, constraint) >= constraint.limit * (1 - BINDS))
     total, tokens = solution.size(task).total, solution.tokens
     used = {"params": total, "tokens": tokens, "tokens_per_param": tokens / total}[constraint.of]
     reached = np.zeros(np.shape(used), dtype=bool)
     if constraint.most is not None:
-        reached = reached | np.asarray(used >= constraint.most * (1 - _BINDS))
+        reached = reached | np.asarray(used >= constraint.most * (1 - BINDS))
     if constraint.least is not None:
-        reached = reached | np.asarray(used <= constraint.least * (1 + _BINDS))
+        reached = reached | np.asarray(used <= constraint.least * (1 + BINDS))
     return reached
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from scaleplan import allocate
 from scaleplan.errors import UsageError
-from scaleplan.planning.constrained import UnvaluedRepeatsError
+from scaleplan.planning.repeats import UnvaluedRepeatsError
 
 SWEEP = """\
 schema: scaleplan.sweep/1

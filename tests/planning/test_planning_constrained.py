@@ -10,9 +10,10 @@ from scaleplan.compute.serving import Demand, Service
 from scaleplan.conventions import FlopConvention
 from scaleplan.errors import InfeasibleError, UsageError
 from scaleplan.planning.allocation import allocate
-from scaleplan.planning.constrained import UnvaluedRepeatsError, run_of, solve_problem, task_of
+from scaleplan.planning.constrained import run_of, solve_problem, task_of
 from scaleplan.planning.limits import Effort, Limits
 from scaleplan.planning.problem import Problem
+from scaleplan.planning.repeats import UnvaluedRepeatsError
 from scaleplan.specs.laws import load_law
 
 LAW = load_law("besiroglu-2024")
