@@ -1,0 +1,1 @@
+"""Which runs to measure first: designs of pilot runs, what they will tell, and when they no longer pay."""
