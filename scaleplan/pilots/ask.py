@@ -1,0 +1,67 @@
+"""What pilot runs are asked for: the target, what they may take, and what they are to tell."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from scaleplan.errors import UsageError
+from scaleplan.pilots.candidates import Reach
+from scaleplan.pilots.certainty import CONSTANTS
+from scaleplan.pilots.noise import Noise
+
+if TYPE_CHECKING:
+    from scaleplan.pilots.candidates import Kind
+    from scaleplan.pilots.certainty import Points, Target
+    from scaleplan.pilots.plausible import Plausible
+
+Goal = Literal["both", "loss", "params"]
+GOALS: dict[str, float] = {"both": 0.5, "loss": 0.0, "params": 1.0}
+"""The weight of ln N* against ln L."""
+SHARE, RUNS, SEEDS, MOST_RUN = 0.01, 36, 3, 0.35
+"""Our choice: pilots of 1 % of the target (Llama 3's took less, OLMo's ladder 1 % of its 7B), as many runs as a 6x6
+grid has, three seeds of one point for the noise, no run above 35 % of the budget."""
+
+
+class Ask(NamedTuple):
+    """What pilots are asked for.
+
+    ``flop`` is what all of them may take, as the law counts; ``most_run`` the share of it that one may take; ``runs``
+    their number with ``seeds`` of one of them; ``tokens`` the unique ones, which no run repeats.
+    """
+
+    plausible: Plausible
+    target: Target
+    kind: Kind
+    flop: float
+    noise: Noise = Noise()
+    goal: Goal = "both"
+    runs: int = RUNS
+    seeds: int = SEEDS
+    most_run: float = MOST_RUN
+    tokens: float = math.inf
+    done: Points | None = None
+
+    def check(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            UsageError: one is out of range.
+        """
+        self.noise.check()
+        made = 0 if self.done is None else len(self.done)
+        if self.seeds < 1:
+            raise UsageError(f"seeds must be at least 1 (got {self.seeds})")
+        if self.runs - (self.seeds - 1) + made <= CONSTANTS:
+            raise UsageError(
+                f"runs must be at least {CONSTANTS + self.seeds - made}: {CONSTANTS + 1} different ones for the "
+                f"{CONSTANTS} constants of the law and one to judge by, and {self.seeds - 1} further seeds "
+                f"(got {self.runs})"
+            )
+        if not 0 < self.most_run <= 1:
+            raise UsageError(f"max-run must be a share above 0 and at most 100% (got {self.most_run:g})")
+
+    @property
+    def reach(self) -> Reach:
+        """How far single runs may go."""
+        return Reach(flop=min(self.most_run * self.flop, self.target.train_flop), tokens=self.tokens)

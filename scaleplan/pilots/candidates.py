@@ -1,0 +1,180 @@
+"""The runs that a design chooses from: real shapes times tokens, on a lattice even in ln N and ln (D / N).
+
+The lattice keeps neighbours apart, so that a design does not crowd into a corner where only the noise model, but not
+nature, says that runs err independently. Each candidate can be run as it stands: its parameters are those of a real
+shape, its tokens whole steps of whole sequences.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from scaleplan import units
+from scaleplan.conventions import ParamCount
+from scaleplan.errors import InfeasibleError
+from scaleplan.pilots.certainty import Points
+from scaleplan.planning.shape_rules import MOST_PARAMS, shape_rules
+from scaleplan.planning.shapes import real_shapes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from scaleplan.compute.transformer import Transformer
+
+    Floats = NDArray[np.float64]
+
+RATIOS = (1.0, 1000.0)
+"""Our choice: tokens a parameter. Fewer than one is no training; of more than a thousand there are few published runs
+(Gadre et al. 2024, arXiv 2403.08540: up to 640; Sardana et al. 2023, arXiv 2401.00448: up to 10,000)."""
+SIZES, STEPS_OF_RATIO = 24, 24
+"""Our choice: some 400 candidates within reach; twice as many lower the criterion by about 1 % of a standard error."""
+LEAST_PARAMS = 1e7
+"""Our choice: smaller models than 10M are of another kind (a layer or two of real width)."""
+MOST_EMBEDDING = 0.9
+"""Our choice: of the parameters. Llama 3's smallest pilots, 40M with a vocabulary of 128,256 (Grattafiori et al. 2024,
+arXiv 2407.21783, sec. 3.2.1), cannot have been less than eight tenths embedding."""
+LEAST_STEPS = 2000
+"""Our choice: a shorter run is warm-up for the most part."""
+_FINER = 1.1
+"""Our choice: steps in which the smallest size of a real shape is looked for."""
+_NEAR = 0.05
+"""Our choice: a real shape further than this from the size of the lattice is another size."""
+
+Rule = Callable[["Floats", "Floats"], tuple["Floats", "Floats"]]
+"""Learning rate and batch [tokens] of runs, by their parameters without embeddings and their tokens."""
+
+
+class Kind(NamedTuple):
+    """What all pilot runs have in common: the tokenizer's ``vocabulary``, the ``context`` [tokens], and ``rule``."""
+
+    vocabulary: int
+    context: int
+    rule: Rule
+    counts: ParamCount = ParamCount.TOTAL
+    """How the law counts parameters, of the two that a shape has: with or without embeddings."""
+
+
+class Reach(NamedTuple):
+    """How far single runs may go: ``flop`` [as the law counts] each, and ``tokens`` each."""
+
+    flop: float
+    tokens: float = math.inf
+
+
+class Candidates(NamedTuple):
+    """n runs that can be made: ``points`` as the law counts them, and what makes each of them up, (n,).
+
+    ``shape`` is the index of a run's shape among ``shapes``.
+    """
+
+    points: Points
+    shapes: tuple[Transformer, ...]
+    shape: NDArray[np.int64]
+    batch_tokens: Floats
+    steps: NDArray[np.int64]
+    learning_rate: Floats
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+def candidates(kind: Kind, reach: Reach) -> Candidates:
+    """Every run on the lattice within reach.
+
+    Raises:
+        InfeasibleError: no run is, with what the cheapest would take.
+    """
+    least = smallest_shape(kind)
+    smallest = _counted(least, kind)
+    largest = math.sqrt(reach.flop / (6 * RATIOS[0]))
+    if largest < smallest:
+        raise InfeasibleError(
+            f"no run of at most {units.flop(reach.flop)} FLOP is worth making: the smallest real shape with a "
+            f"vocabulary of {kind.vocabulary:,} has {units.count(smallest)} parameters, and one token for each of them "
+            f"takes {units.flop(6 * RATIOS[0] * smallest**2)} FLOP; raise the share or the target, or lower --vocab"
+        )
+    shapes = _shapes(kind, least, largest)
+    found = [_of_shape(i, shape, kind, reach) for i, shape in enumerate(shapes)]
+    params, tokens, index, batch, steps, rate = (np.concatenate(column) for column in zip(*found, strict=True))
+    if not len(params):
+        raise InfeasibleError(
+            f"no run of at most {units.flop(reach.flop)} FLOP and {units.count(reach.tokens)} tokens takes "
+            f"{LEAST_STEPS:,} steps; raise the share of the target, or the unique tokens"
+        )
+    points = Points(params, tokens, 6 * params * tokens)
+    return Candidates(points, tuple(shapes), index.astype(np.int64), batch, steps.astype(np.int64), rate)
+
+
+def smallest_shape(kind: Kind) -> Transformer:
+    """The smallest real shape of at least ``LEAST_PARAMS`` that holds the vocabulary.
+
+    Raises:
+        InfeasibleError: there is none below 1e15 parameters.
+    """
+    size = LEAST_PARAMS
+    while True:
+        try:
+            shape = _real(size, kind)
+        except InfeasibleError:
+            if size > MOST_PARAMS:
+                raise
+            shape = None
+        if shape is not None and embedding_share(shape) <= MOST_EMBEDDING:
+            return shape
+        size *= _FINER
+
+
+def embedding_share(shape: Transformer) -> float:
+    """The share of a model's parameters that its embeddings are."""
+    return 1 - float(shape.params.nonembedding / shape.params.total)
+
+
+def batch_of(batch: Floats, context: int) -> Floats:
+    """The batch [tokens] nearest to one asked for of 1, 2, 4 or a multiple of 8 sequences: what nodes can share."""
+    sequences = batch / context
+    few = 2.0 ** np.round(np.log2(np.clip(sequences, 1.0, 8.0)))
+    return context * np.where(sequences < 8, few, 8 * np.round(sequences / 8))
+
+
+def _shapes(kind: Kind, least: Transformer, largest: float) -> list[Transformer]:
+    """Real shapes near sizes even in their logarithm, from the smallest up, each once."""
+    smallest = float(least.params.total)
+    factor = largest / _counted(least, kind)
+    found = {smallest: least}
+    for size in smallest * np.geomspace(1.0, factor, SIZES)[1:]:
+        try:
+            shape = _real(float(size), kind)
+        except InfeasibleError:
+            # Between the smallest sizes of a large vocabulary there are gaps.
+            continue
+        total = float(shape.params.total)
+        if _counted(shape, kind) <= largest and abs(math.log(total / size)) < _NEAR:
+            found[total] = shape
+    return [found[total] for total in sorted(found)]
+
+
+def _of_shape(index: int, shape: Transformer, kind: Kind, reach: Reach) -> tuple[Floats, ...]:
+    params = _counted(shape, kind)
+    asked = params * np.geomspace(*RATIOS, STEPS_OF_RATIO)
+    bare = np.full_like(asked, float(shape.params.nonembedding))
+    _, batch = kind.rule(bare, asked)
+    batch = batch_of(batch, kind.context)
+    steps = np.maximum(np.round(asked / batch), 1.0)
+    tokens = steps * batch
+    rate, _ = kind.rule(bare, tokens)
+    good = (6 * params * tokens <= reach.flop) & (tokens <= reach.tokens) & (steps >= LEAST_STEPS)
+    columns = (np.full_like(asked, params), tokens, np.full_like(asked, index), batch, steps, rate)
+    return tuple(column[good] for column in columns)
+
+
+def _real(size: float, kind: Kind) -> Transformer:
+    return real_shapes(shape_rules(size, vocabulary=kind.vocabulary, context=kind.context, top=1))[0]
+
+
+def _counted(shape: Transformer, kind: Kind) -> float:
+    count = shape.params
+    return float(count.total if kind.counts is ParamCount.TOTAL else count.nonembedding)

@@ -1,0 +1,199 @@
+"""The pilot runs proposed for a target: what they are, what they will tell, what that is worth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scaleplan import units
+from scaleplan.errors import InfeasibleError, Notice
+from scaleplan.pilots.ask import GOALS, SHARE, Ask
+from scaleplan.pilots.candidates import Candidates, candidates, embedding_share
+from scaleplan.pilots.certainty import Certainty, certainty
+from scaleplan.pilots.choice import Choice, choice_for, choose
+from scaleplan.pilots.manifest import Manifest, PilotRun, Role
+from scaleplan.pilots.savings import curve, share_for
+from scaleplan.pilots.scoring import Scored, score, sure_of, templates_for
+from scaleplan.pilots.value import Value, open_size, value
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from scaleplan.pilots.templates import Template
+
+    Floats = NDArray[np.float64]
+
+_FIRST_STAGE = 0.5
+"""Our choice: after half the compute, cheapest runs first, a refit says which runs to make next."""
+_MOST_TIMES, _NEAR = 1e6, 1.1
+"""Our choice: a budget that is enough is looked for up to so many times the one asked for, to a tenth."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Proposal:
+    """The runs proposed, other sets of runs at the same compute, and what they are worth."""
+
+    ask: Ask
+    manifest: Manifest
+    scored: Scored
+    others: tuple[Scored, ...]
+    value: Value
+    before: float
+    """The standard error of ln N* before the runs."""
+    bound: float
+    """How far a standard error may be above that of the best choice of runs, as a share."""
+    warnings: tuple[Notice, ...]
+
+
+def propose(ask: Ask, name: str) -> Proposal:
+    """The runs that make the forecast at the target most certain.
+
+    Raises:
+        UsageError: a number out of range.
+        InfeasibleError: the budget is below the cheapest useful design, or the target is no larger than the pilots.
+    """
+    ask.check()
+    _require_smaller(ask)
+    found = candidates(ask.kind, ask.reach)
+    beside = templates_for(ask, float(found.points.params.min())) if ask.done is None else ()
+    chosen = choose(ask, found, beside)
+    points = chosen.points
+    sure, before = sure_of(ask, points), _before(ask)
+    _require_useful(ask, sure, before)
+    scored = score(ask, "designed", points)
+    return Proposal(
+        ask=ask,
+        manifest=_manifest(chosen, name),
+        scored=scored,
+        others=_compared(ask, beside, scored),
+        value=value(ask.plausible, ask.target.train_flop, before, sure.params, float(points.flop.sum())),
+        before=float(np.exp(np.log(before).mean())),
+        bound=chosen.bound,
+        warnings=_notices(ask, chosen),
+    )
+
+
+def with_costs(proposal: Proposal, runs: Sequence[PilotRun], notices: Sequence[Notice]) -> Proposal:
+    """The same proposal with what its runs take, and what is to be said of that."""
+    manifest = proposal.manifest._replace(runs=tuple(runs))
+    return replace(proposal, manifest=manifest, warnings=(*proposal.warnings, *notices))
+
+
+def _before(ask: Ask) -> Floats:
+    """Standard errors of ln N* (laws,) without the runs: what published laws leave open, or what finished runs do."""
+    if ask.done is not None:
+        return certainty(ask.plausible, ask.target, ask.done, ask.noise).params
+    return np.full(np.size(ask.plausible.law.E), open_size(ask.plausible, ask.target.train_flop))
+
+
+def _compared(ask: Ask, beside: Sequence[Template], scored: Scored) -> tuple[Scored, ...]:
+    """The templates by what they tell, each with the share of its compute that the design needs for the same."""
+    if not beside:
+        return ()
+    fractions = curve(ask, scored)
+    others = [score(ask, each.name, each.points, each.moved) for each in beside]
+    others.sort(key=lambda each: each.loss_se * each.params_se)
+    return tuple(each._replace(compute_for_same=share_for(fractions, each, ask.goal)) for each in others)
+
+
+def _require_smaller(ask: Ask) -> None:
+    if ask.flop >= ask.target.train_flop:
+        raise InfeasibleError(
+            f"pilots of {units.flop(ask.flop)} FLOP are no smaller than the target of "
+            f"{units.flop(ask.target.train_flop)} FLOP: give a smaller share, such as {SHARE:.0%}, or a larger target"
+        )
+
+
+def _require_useful(ask: Ask, sure: Certainty, before: Floats) -> None:
+    """Check that the runs leave the best size less open than it is without them.
+
+    Raises:
+        InfeasibleError: they do not, with the least budget that does.
+    """
+    apart = float(before.mean())
+    if ask.done is not None or ask.goal == "loss" or sure.params_se < apart:
+        return
+    raise InfeasibleError(
+        f"{units.flop(ask.flop)} FLOP of pilots leave N* at the target open by a factor of {_factor(sure.params_se)}, "
+        f"published laws by {_factor(apart)}: {_enough(ask, apart)}"
+    )
+
+
+def _enough(ask: Ask, apart: float) -> str:
+    """The least budget whose design tells more than published laws do."""
+
+    def useful(times: float) -> bool:
+        more = ask._replace(flop=ask.flop * times)
+        try:
+            chosen = choice_for(more, candidates(more.kind, more.reach), GOALS[ask.goal])
+        except InfeasibleError:
+            return False
+        return sure_of(more, chosen.points).params_se < apart
+
+    low, high = 1.0, min(_MOST_TIMES, ask.target.train_flop / ask.flop)
+    if not useful(high):
+        return "no share of this target tells more; make the target larger, or take a published law"
+    while high / low > _NEAR:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if useful(middle) else (middle, high)
+    share = high * ask.flop / ask.target.train_flop
+    return f"it takes about {units.flop(high * ask.flop)} FLOP, a share of {100 * share:.2g}%, to tell more"
+
+
+def _factor(se: float) -> str:
+    return f"{math.exp(min(se, 50.0)):.3g}"
+
+
+def _manifest(chosen: Choice, name: str) -> Manifest:
+    """The runs as a cluster takes them, cheapest first."""
+    every = np.repeat(chosen.runs, chosen.seeds).tolist()
+    seeds = [seed for many in chosen.seeds.tolist() for seed in range(many)]
+    flop = chosen.found.points.flop[every]
+    first = np.cumsum(flop) <= _FIRST_STAGE * flop.sum()
+    last = len(every) - 1
+    digits = max(2, len(str(last)))
+    runs: list[PilotRun] = []
+    for i, (index, seed) in enumerate(zip(every, seeds, strict=True)):
+        role: Role = "back-test" if i == last else "replicate" if seed else "design"
+        stage = 1 if first[i] and i != last else 2
+        runs.append(_run(chosen.found, index, f"p{i:0{digits}d}", stage, role, seed))
+    return Manifest(name, tuple(runs))
+
+
+def _run(found: Candidates, index: int, name: str, stage: int, role: Role, seed: int) -> PilotRun:
+    shape = found.shapes[int(found.shape[index])]
+    params, tokens = float(shape.params.total), float(found.points.tokens[index])
+    return PilotRun(
+        id=name,
+        stage=stage,
+        role=role,
+        params=params,
+        params_nonembedding=float(shape.params.nonembedding),
+        tokens=tokens,
+        shape=shape,
+        batch_tokens=float(found.batch_tokens[index]),
+        steps=int(found.steps[index]),
+        learning_rate=float(found.learning_rate[index]),
+        seed=seed,
+        train_flop=6 * params * tokens,
+    )
+
+
+def _notices(ask: Ask, chosen: Choice) -> tuple[Notice, ...]:
+    notices: list[Notice] = []
+    shapes = [chosen.found.shapes[int(chosen.found.shape[i])] for i in chosen.runs]
+    light = sum(embedding_share(shape) > 0.5 for shape in shapes)
+    if light:
+        text = (
+            f"{light} of {len(shapes)} different runs are embeddings for the most part (vocabulary "
+            f"{ask.kind.vocabulary:,}): their size may not count as that of larger models does."
+        )
+        notices.append(Notice("mostly_embeddings", text))
+    if len(chosen.points) < ask.runs and ask.done is None:
+        text = f"{len(chosen.points)} of {ask.runs} runs are used: no other within the budget tells more."
+        notices.append(Notice("fewer_runs", text))
+    return tuple(notices)

@@ -1,0 +1,65 @@
+"""What certainty is worth: compute of the target run that a wrong size wastes.
+
+A size off by delta = ln(N / N*) at fixed compute costs, to second order, the loss of
+
+    ln C' / C = (alpha + beta) / 2  delta^2
+
+less compute (derived here: with alpha u = beta v at the optimum, u and v the terms of size and data,
+d^2 L / d ln N^2 = alpha u (alpha + beta) and d L / d ln C = -alpha u).
+delta is known to a standard error before and another after the runs, so that
+
+    gain = (alpha + beta) / 2 (se_before^2 - se_after^2) C
+
+is what runs save in the target, on average over the plausible laws, and they pay while it is above what they cost.
+Before any run is made se_before is what published laws leave open. A more certain loss is worth something too, but
+what depends on the use that is made of it; here it counts for nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from scaleplan.pilots.plausible import Plausible
+
+    Floats = NDArray[np.float64]
+
+MOST_WASTE = 1.0
+"""Our choice: beyond the target's whole compute the second order says nothing any more."""
+
+
+class Value(NamedTuple):
+    """What runs are worth: FLOPs of the target saved on average, and their own FLOPs."""
+
+    gain_flop: float
+    cost_flop: float
+    waste_before: float
+    """The share of the target's compute that a wrong size wastes on average, before the runs."""
+    waste_after: float
+
+    @property
+    def pays(self) -> bool:
+        """Whether they save more than they cost."""
+        return self.gain_flop > self.cost_flop
+
+
+def waste(plausible: Plausible, params_se: Floats | float) -> float:
+    """The share of compute that a size known to a standard error of ln N* wastes on average, at most all of it."""
+    law = plausible.law
+    lost = (np.asarray(law.alpha).reshape(-1) + np.asarray(law.beta).reshape(-1)) / 2 * np.square(params_se)
+    return float(np.mean(np.minimum(lost, MOST_WASTE)))
+
+
+def value(plausible: Plausible, target_flop: float, before: Floats | float, after: Floats, cost_flop: float) -> Value:
+    """What runs are worth that take the standard error of ln N* from ``before`` to ``after`` (laws,)."""
+    first, last = waste(plausible, before), waste(plausible, after)
+    return Value(max(0.0, first - last) * target_flop, cost_flop, first, last)
+
+
+def open_size(plausible: Plausible, target_flop: float) -> float:
+    """What the plausible laws leave open: the standard deviation of their ln N*."""
+    return float(np.std(np.log(plausible.best_size(target_flop)), ddof=1))
