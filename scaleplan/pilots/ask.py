@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from scaleplan.errors import UsageError
 from scaleplan.pilots.candidates import Reach
 from scaleplan.pilots.certainty import CONSTANTS
+from scaleplan.pilots.goals import MOST_RUN, RUNS, SEEDS, Goal
 from scaleplan.pilots.noise import Noise
 
 if TYPE_CHECKING:
     from scaleplan.pilots.candidates import Kind
     from scaleplan.pilots.certainty import Points, Target
     from scaleplan.pilots.plausible import Plausible
-
-Goal = Literal["both", "loss", "params"]
-GOALS: dict[str, float] = {"both": 0.5, "loss": 0.0, "params": 1.0}
-"""The weight of ln N* against ln L."""
-SHARE, RUNS, SEEDS, MOST_RUN = 0.01, 36, 3, 0.35
-"""Our choice: pilots of 1 % of the target (Llama 3's took less, OLMo's ladder 1 % of its 7B), as many runs as a 6x6
-grid has, three seeds of one point for the noise, no run above 35 % of the budget."""
 
 
 class Ask(NamedTuple):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -39,8 +40,12 @@ MOST_EMBEDDING = 0.9
 arXiv 2407.21783, sec. 3.2.1), cannot have been less than eight tenths embedding."""
 LEAST_STEPS = 2000
 """Our choice: a shorter run is warm-up for the most part."""
+_LEAST_DIFFERENT = 3
+"""Of sizes and of tokens: two exponents and a floor take three of each."""
 _FINER = 1.1
 """Our choice: steps in which the smallest size of a real shape is looked for."""
+_APART = 0.1
+"""Our choice, in ln N and ln D: about a third of the lattice's steps."""
 _NEAR = 0.05
 """Our choice: a real shape further than this from the size of the lattice is another size."""
 
@@ -54,6 +59,8 @@ class Kind(NamedTuple):
     vocabulary: int
     context: int
     rule: Rule
+    ratios: tuple[float, float] = RATIOS
+    """Least and most tokens a parameter."""
     counts: ParamCount = ParamCount.TOTAL
     """How the law counts parameters, of the two that a shape has: with or without embeddings."""
 
@@ -65,7 +72,8 @@ class Reach(NamedTuple):
     tokens: float = math.inf
 
 
-class Candidates(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
     """n runs that can be made: ``points`` as the law counts them, and what makes each of them up, (n,).
 
     ``shape`` is the index of a run's shape among ``shapes``.
@@ -90,23 +98,48 @@ def candidates(kind: Kind, reach: Reach) -> Candidates:
     """
     least = smallest_shape(kind)
     smallest = _counted(least, kind)
-    largest = math.sqrt(reach.flop / (6 * RATIOS[0]))
+    fewest = kind.ratios[0]
+    largest = math.sqrt(reach.flop / (6 * fewest))
     if largest < smallest:
         raise InfeasibleError(
             f"no run of at most {units.flop(reach.flop)} FLOP is worth making: the smallest real shape with a "
-            f"vocabulary of {kind.vocabulary:,} has {units.count(smallest)} parameters, and one token for each of them "
-            f"takes {units.flop(6 * RATIOS[0] * smallest**2)} FLOP; raise the share or the target, or lower --vocab"
+            f"vocabulary of {kind.vocabulary:,} has {units.count(smallest)} parameters, and at {fewest:g} tokens a "
+            f"parameter takes {units.flop(6 * fewest * smallest**2)} FLOP; raise the share or target, or lower --vocab"
         )
     shapes = _shapes(kind, least, largest)
     found = [_of_shape(i, shape, kind, reach) for i, shape in enumerate(shapes)]
     params, tokens, index, batch, steps, rate = (np.concatenate(column) for column in zip(*found, strict=True))
-    if not len(params):
+    if len(set(params.tolist())) < _LEAST_DIFFERENT or len(set(tokens.tolist())) < _LEAST_DIFFERENT:
+        few = "no run" if not len(params) else f"only runs of {len(set(params.tolist()))} sizes"
+        unique = "" if math.isinf(reach.tokens) else f" and {units.count(reach.tokens)} tokens"
+        advice = "raise the share, the target or the unique tokens, widen --ratios, or lower --vocab"
         raise InfeasibleError(
-            f"no run of at most {units.flop(reach.flop)} FLOP and {units.count(reach.tokens)} tokens takes "
-            f"{LEAST_STEPS:,} steps; raise the share of the target, or the unique tokens"
+            f"{few} of at most {units.flop(reach.flop)} FLOP{unique} and at least {LEAST_STEPS:,} steps: too few to "
+            f"tell what size and data do; {advice}"
         )
     points = Points(params, tokens, 6 * params * tokens)
     return Candidates(points, tuple(shapes), index.astype(np.int64), batch, steps.astype(np.int64), rate)
+
+
+def without(found: Candidates, done: Points) -> Candidates:
+    """The candidates that are not next to a run that is made already: made again it would tell of noise, not of misfit.
+
+    Raises:
+        InfeasibleError: none is left.
+    """
+    ln_n, ln_d = np.log(found.points.params)[:, None], np.log(found.points.tokens)[:, None]
+    apart = np.maximum(np.abs(ln_n - np.log(done.params)), np.abs(ln_d - np.log(done.tokens)))
+    new = np.flatnonzero(apart.min(axis=1) > _APART)
+    if not len(new):
+        raise InfeasibleError("every run within reach is made already: raise the share, or widen --ratios")
+    return Candidates(
+        found.points.part(new),
+        found.shapes,
+        found.shape[new],
+        found.batch_tokens[new],
+        found.steps[new],
+        found.learning_rate[new],
+    )
 
 
 def smallest_shape(kind: Kind) -> Transformer:
@@ -159,7 +192,7 @@ def _shapes(kind: Kind, least: Transformer, largest: float) -> list[Transformer]
 
 def _of_shape(index: int, shape: Transformer, kind: Kind, reach: Reach) -> tuple[Floats, ...]:
     params = _counted(shape, kind)
-    asked = params * np.geomspace(*RATIOS, STEPS_OF_RATIO)
+    asked = params * np.geomspace(*kind.ratios, STEPS_OF_RATIO)
     bare = np.full_like(asked, float(shape.params.nonembedding))
     _, batch = kind.rule(bare, asked)
     batch = batch_of(batch, kind.context)

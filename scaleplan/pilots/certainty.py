@@ -12,6 +12,7 @@ without priors: ``tests/benchmarks/score_pilots.py`` compares them with refits o
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -30,7 +31,8 @@ CONSTANTS = len(Additive.covariance_of)
 """How many constants the law has: fewer different runs tell nothing."""
 
 
-class Points(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
     """Runs to make or made: ``params`` as the law counts them, ``tokens``, ``flop`` as it counts compute; all (n,)."""
 
     params: Floats
@@ -46,7 +48,8 @@ class Points(NamedTuple):
 
     def and_(self, others: Points) -> Points:
         """Both."""
-        return Points(*(np.concatenate(pair) for pair in zip(self, others, strict=True)))
+        pairs = ((self.params, others.params), (self.tokens, others.tokens), (self.flop, others.flop))
+        return Points(*(np.concatenate(pair) for pair in pairs))
 
 
 class Target(NamedTuple):
@@ -105,7 +108,7 @@ def information(gradient: Floats, precision: Floats) -> Floats:
 def certainty(plausible: Plausible, target: Target, points: Points, noise: Noise) -> Certainty:
     """How sure the forecast is after runs; infinite where they are too few or too alike to tell the constants."""
     different, seeds = distinct(points)
-    variance = noise.variance(*different, target.train_flop, seeds)
+    variance = noise.variance(different, target.train_flop, seeds)
     gradient = gradients(plausible, different)
     scale = 1 / np.sqrt(np.maximum(np.sum(gradient**2 / variance[:, None], axis=1), 1e-300))
     matrix = information(gradient * scale[:, None, :], 1 / variance)
@@ -116,7 +119,7 @@ def certainty(plausible: Plausible, target: Target, points: Points, noise: Noise
 def condition_number(plausible: Plausible, target: Target, points: Points, noise: Noise) -> float:
     """Condition number of M, scaled to a unit diagonal, in the middle of the plausible laws; or infinite."""
     different, seeds = distinct(points)
-    variance = noise.variance(*different, target.train_flop, seeds)
+    variance = noise.variance(different, target.train_flop, seeds)
     centre: Any = plausible.centre
     middle = plausible._replace(law=Additive(*(cast("Any", np.array([[value]])) for value in centre)))
     matrix = information(gradients(middle, different), 1 / variance)[0]

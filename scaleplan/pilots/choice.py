@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from scaleplan.pilots.ask import GOALS
+from scaleplan import units
+from scaleplan.errors import InfeasibleError
 from scaleplan.pilots.candidates import Candidates
 from scaleplan.pilots.certainty import Points
 from scaleplan.pilots.design import Problem, design
+from scaleplan.pilots.goals import GOALS
 from scaleplan.pilots.scoring import sure_of
 
 if TYPE_CHECKING:
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 _OTHER_GOALS = (0.4, 0.6, 0.3, 0.7, 0.2, 0.8)
 """Tried in turn where a template is surer of one of the two than a design for both alike."""
 _FOR_SEEDS = 0.02
-"""Our choice: of the budget, at most, goes to further seeds."""
+"""Our choice: of the budget is set aside for further seeds, more where no run chosen is as cheap."""
+_SET_ASIDE = 5
+"""Our choice: a share of the budget doubled so often is most of it."""
 
 
 class Choice(NamedTuple):
@@ -65,34 +69,46 @@ def choose(ask: Ask, found: Candidates, beside: Sequence[Template]) -> Choice:
 
 
 def choice_for(ask: Ask, found: Candidates, goal: float) -> Choice:
-    """The design for a goal, one of its cheap runs with further seeds."""
+    """The design for a goal, one of its cheap runs with further seeds.
+
+    Raises:
+        InfeasibleError: the seeds asked for leave too little.
+    """
     further = ask.seeds - 1
-    flop = ask.flop * (1 - _FOR_SEEDS) if further else ask.flop
-    problem = Problem(
+    aside = _FOR_SEEDS * ask.flop if further else 0.0
+    for _ in range(_SET_ASIDE):
+        if aside >= ask.flop:
+            break
+        made = design(_problem(ask, found, goal, ask.flop - aside))
+        seeds = np.ones(len(made.chosen), dtype=np.int64)
+        chosen = found.points.part(made.chosen)
+        left = ask.flop - float(chosen.flop.sum())
+        cheap = chosen.flop * further <= left
+        if not further or cheap.any():
+            if further:
+                seeds[_to_repeat(ask, chosen, cheap)] += further
+            return Choice(found, made.chosen, seeds, (made.criterion - made.bound) / 2)
+        aside = max(2 * aside, further * float(chosen.flop.min()))
+    raise InfeasibleError(
+        f"{further} further seeds of a run leave too little of {units.flop(ask.flop)} FLOP for the others: ask for "
+        "fewer --seeds, or raise the share"
+    )
+
+
+def _problem(ask: Ask, found: Candidates, goal: float, flop: float) -> Problem:
+    return Problem(
         plausible=ask.plausible,
         target=ask.target,
         points=found.points,
         noise=ask.noise,
-        runs=min(ask.runs - further, len(found)),
+        runs=min(ask.runs - (ask.seeds - 1), len(found)),
         flop=flop,
         goal=goal,
         done=ask.done,
     )
-    made = design(problem)
-    seeds = np.ones(len(made.chosen), dtype=np.int64)
-    if further:
-        left = ask.flop - float(found.points.flop[made.chosen].sum())
-        seeds[_to_repeat(ask, found.points.part(made.chosen), left / further)] += further
-    return Choice(found, made.chosen, seeds, (made.criterion - made.bound) / 2)
 
 
-def _to_repeat(ask: Ask, points: Points, most: float) -> int:
-    """The run to repeat with other seeds: of those cheap enough, the one nearest to the best size for its compute.
-
-    The cheapest where none is cheap enough, which then adds the least to the budget.
-    """
-    cheap = np.flatnonzero(points.flop <= most)
-    if not len(cheap):
-        return int(np.argmin(points.flop))
-    best = np.log(ask.plausible.centre.optimum(points.flop[cheap]).params)
-    return int(cheap[np.argmin(np.abs(np.log(points.params[cheap]) - best))])
+def _to_repeat(ask: Ask, points: Points, cheap: NDArray[np.bool_]) -> int:
+    """The run to repeat with other seeds: of those cheap enough, the one nearest to the best size for its compute."""
+    best = np.log(ask.plausible.centre.optimum(points.flop).params)
+    return int(np.argmin(np.where(cheap, np.abs(np.log(points.params) - best), np.inf)))

@@ -112,7 +112,7 @@ def design(problem: Problem) -> Design:
 
 def _scaled(problem: Problem) -> _Scaled:
     points = problem.points
-    variance = problem.noise.variance(*points, problem.target.train_flop, 1)
+    variance = problem.noise.variance(points, problem.target.train_flop, 1)
     rows = gradients(problem.plausible, points) / np.sqrt(variance)[:, None]
     goals = target_gradients(problem.plausible, problem.target)
     mean = information(rows, np.full(len(points), 1 / len(points)))
@@ -127,7 +127,7 @@ def _scaled(problem: Problem) -> _Scaled:
     base = np.broadcast_to(_A_LITTLE * np.eye(CONSTANTS), mean.shape)
     if problem.done is not None:
         different, seeds = distinct(problem.done)
-        spread = problem.noise.variance(*different, problem.target.train_flop, seeds)
+        spread = problem.noise.variance(different, problem.target.train_flop, seeds)
         made = scaled(gradients(problem.plausible, different))
         base = base + information(made, 1 / spread)
     return _Scaled(scaled(rows), scaled(goals), np.array([1 - problem.goal, problem.goal]), base)

@@ -21,6 +21,8 @@ from scaleplan.laws.uncertainty import FULL_TOKENS_PER_PARAM
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from scaleplan.pilots.certainty import Points
+
     Floats = NDArray[np.float64]
 
 SEED_SD = 0.003
@@ -55,8 +57,8 @@ class Noise(NamedTuple):
             if not 0 <= value <= _MOST_SD:
                 raise UsageError(f"{name} must be 0 to 50% of the loss a decade, such as 0.2% (got {value:.3g})")
 
-    def variance(self, params: Floats, tokens: Floats, flop: Floats, target_flop: float, seeds: Any) -> Floats:
+    def variance(self, points: Points, target_flop: float, seeds: Any) -> Floats:
         """sigma^2 (n,) of the mean ln L over ``seeds`` runs of each of n points."""
-        short = np.maximum(np.log10(target_flop / flop), 0.0)
-        starved = np.maximum(np.log10(FULL_TOKENS_PER_PARAM * params / tokens), 0.0)
+        short = np.maximum(np.log10(target_flop / points.flop), 0.0)
+        starved = np.maximum(np.log10(FULL_TOKENS_PER_PARAM * points.params / points.tokens), 0.0)
         return self.seed**2 / seeds + (self.misfit * short) ** 2 + (self.starvation * starved) ** 2

@@ -11,14 +11,15 @@ import numpy as np
 
 from scaleplan import units
 from scaleplan.errors import InfeasibleError, Notice
-from scaleplan.pilots.ask import GOALS, SHARE, Ask
-from scaleplan.pilots.candidates import Candidates, candidates, embedding_share
+from scaleplan.pilots.ask import Ask
+from scaleplan.pilots.candidates import Candidates, candidates, embedding_share, without
 from scaleplan.pilots.certainty import Certainty, certainty
 from scaleplan.pilots.choice import Choice, choice_for, choose
+from scaleplan.pilots.goals import GOALS, SHARE
 from scaleplan.pilots.manifest import Manifest, PilotRun, Role
 from scaleplan.pilots.savings import curve, share_for
 from scaleplan.pilots.scoring import Scored, score, sure_of, templates_for
-from scaleplan.pilots.value import Value, open_size, value
+from scaleplan.pilots.value import Value, open_loss, open_size, value
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,11 +60,13 @@ def propose(ask: Ask, name: str) -> Proposal:
     ask.check()
     _require_smaller(ask)
     found = candidates(ask.kind, ask.reach)
+    if ask.done is not None:
+        found = without(found, ask.done)
     beside = templates_for(ask, float(found.points.params.min())) if ask.done is None else ()
     chosen = choose(ask, found, beside)
     points = chosen.points
     sure, before = sure_of(ask, points), _before(ask)
-    _require_useful(ask, sure, before)
+    _require_useful(ask, sure)
     scored = score(ask, "designed", points)
     return Proposal(
         ask=ask,
@@ -108,22 +111,31 @@ def _require_smaller(ask: Ask) -> None:
         )
 
 
-def _require_useful(ask: Ask, sure: Certainty, before: Floats) -> None:
-    """Check that the runs leave the best size less open than it is without them.
+def _require_useful(ask: Ask, sure: Certainty) -> None:
+    """Check that the runs leave less open of what is asked than published laws do.
 
     Raises:
         InfeasibleError: they do not, with the least budget that does.
     """
-    apart = float(before.mean())
-    if ask.done is not None or ask.goal == "loss" or sure.params_se < apart:
+    if ask.done is not None or _useful(ask, sure):
         return
-    raise InfeasibleError(
-        f"{units.flop(ask.flop)} FLOP of pilots leave N* at the target open by a factor of {_factor(sure.params_se)}, "
-        f"published laws by {_factor(apart)}: {_enough(ask, apart)}"
-    )
+    flop, target = units.flop(ask.flop), ask.target.train_flop
+    size = f"N* at the target open by a factor of {_factor(sure.params_se)}, published laws by "
+    loss = f"the loss at the target open by {100 * sure.loss_se:.3g}%, published laws by "
+    open_ = f"{loss}{100 * open_loss(ask.plausible, target):.3g}%"
+    if ask.goal != "loss":
+        open_ = f"{size}{_factor(open_size(ask.plausible, target))}"
+    raise InfeasibleError(f"{flop} FLOP of pilots leave {open_}: {_enough(ask)}")
 
 
-def _enough(ask: Ask, apart: float) -> str:
+def _useful(ask: Ask, sure: Certainty) -> bool:
+    """Whether runs leave the loss, where that alone is asked for, or else the best size less open than laws do."""
+    if ask.goal == "loss":
+        return sure.loss_se < open_loss(ask.plausible, ask.target.train_flop)
+    return sure.params_se < open_size(ask.plausible, ask.target.train_flop)
+
+
+def _enough(ask: Ask) -> str:
     """The least budget whose design tells more than published laws do."""
 
     def useful(times: float) -> bool:
@@ -132,7 +144,7 @@ def _enough(ask: Ask, apart: float) -> str:
             chosen = choice_for(more, candidates(more.kind, more.reach), GOALS[ask.goal])
         except InfeasibleError:
             return False
-        return sure_of(more, chosen.points).params_se < apart
+        return _useful(more, sure_of(more, chosen.points))
 
     low, high = 1.0, min(_MOST_TIMES, ask.target.train_flop / ask.flop)
     if not useful(high):
@@ -140,8 +152,14 @@ def _enough(ask: Ask, apart: float) -> str:
     while high / low > _NEAR:
         middle = math.sqrt(low * high)
         low, high = (low, middle) if useful(middle) else (middle, high)
-    share = high * ask.flop / ask.target.train_flop
-    return f"it takes about {units.flop(high * ask.flop)} FLOP, a share of {100 * share:.2g}%, to tell more"
+    share = _rounded_up(high * ask.flop / ask.target.train_flop)
+    return f"a share of {100 * share:.6g}%, {units.flop(share * ask.target.train_flop)} FLOP, tells more"
+
+
+def _rounded_up(value: float) -> float:
+    """To two digits, so that what is told is enough."""
+    scale = 10.0 ** (1 - math.floor(math.log10(value)))
+    return math.ceil(value * scale) / scale
 
 
 def _factor(se: float) -> str:

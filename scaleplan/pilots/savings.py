@@ -12,13 +12,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from scaleplan.errors import InfeasibleError
-from scaleplan.pilots.ask import GOALS
 from scaleplan.pilots.candidates import candidates
 from scaleplan.pilots.choice import choice_for
+from scaleplan.pilots.goals import GOALS
 from scaleplan.pilots.scoring import sure_of
 
 if TYPE_CHECKING:
-    from scaleplan.pilots.ask import Ask, Goal
+    from scaleplan.pilots.ask import Ask
+    from scaleplan.pilots.goals import Goal
     from scaleplan.pilots.scoring import Scored
 
 FRACTIONS = (0.05, 0.1, 0.2, 0.35, 0.65)

@@ -60,6 +60,11 @@ def value(plausible: Plausible, target_flop: float, before: Floats | float, afte
     return Value(max(0.0, first - last) * target_flop, cost_flop, first, last)
 
 
+def open_loss(plausible: Plausible, target_flop: float) -> float:
+    """What the plausible laws leave open of the loss: the standard deviation of their ln L*."""
+    return float(np.std(np.log(np.asarray(plausible.law.optimum(target_flop).loss)), ddof=1))
+
+
 def open_size(plausible: Plausible, target_flop: float) -> float:
     """What the plausible laws leave open: the standard deviation of their ln N*."""
     return float(np.std(np.log(plausible.best_size(target_flop)), ddof=1))

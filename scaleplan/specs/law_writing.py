@@ -18,6 +18,7 @@ import numpy as np
 from scaleplan.errors import UsageError
 from scaleplan.specs import presets
 from scaleplan.specs.files import shown
+from scaleplan.specs.yaml12 import yaml_text
 from scaleplan.version import __version__
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def law_id_of(path: str) -> str:
 
 def law_text(document: dict[str, Any], path: str) -> str:
     """The text of the law file that will stand at ``path``."""
-    return _HEADER.format(version=__version__, path=shlex.quote(shown(path))) + _yaml(document)
+    return _HEADER.format(version=__version__, path=shlex.quote(shown(path))) + yaml_text(document)
 
 
 def read_back(text: str, name: str) -> tuple[dict[str, Any], Law]:
@@ -258,10 +259,3 @@ def _checkpoints(read: Runs, kept: Runs) -> str:
     if len(kept) < len(read):
         return f"{len(kept)} of {len(read)} rows, spread evenly over the logarithm of tokens"
     return "every row of every run"
-
-
-def _yaml(document: dict[str, Any]) -> str:
-    import yaml
-
-    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    return yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)

@@ -2,7 +2,8 @@
 
 PyYAML follows YAML 1.1: there ``1e24`` is text, ``no`` is false, ``12:30`` is a number, and of two equal keys the
 last one wins in silence. Here plain scalars follow the YAML 1.2 core schema (``1e24`` is a number, ``no`` is
-text), equal keys are an error, and each value's line is kept for error messages.
+text), equal keys are an error, and each value's line is kept for error messages. What is written here is read alike by
+both versions.
 """
 
 from __future__ import annotations
@@ -216,3 +217,11 @@ def scalar(text: str) -> Any:
         except ValueError:
             return text
     return text
+
+
+def yaml_text(document: Mapping[str, Any], *, width: int = 110) -> str:
+    """A document as YAML, its keys in their order; text that YAML would read as something else is quoted."""
+    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return yaml.dump(
+        dict(document), Dumper=dumper, sort_keys=False, allow_unicode=True, width=width, default_flow_style=None
+    )
