@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from scaleplan.api.costs import cost as cost
     from scaleplan.api.fits import fit as fit
     from scaleplan.api.layouts import layout as layout
+    from scaleplan.api.pilot_folders import collect_pilots as collect_pilots
+    from scaleplan.api.pilot_folders import write_pilots as write_pilots
+    from scaleplan.api.pilots import pilot as pilot
+    from scaleplan.api.pilots import score_pilots as score_pilots
     from scaleplan.api.plans import allocate as allocate
     from scaleplan.api.plans import frontier as frontier
     from scaleplan.api.plans import hyper as hyper
@@ -54,6 +58,8 @@ if TYPE_CHECKING:
     from scaleplan.specs.law_fit import LawFit as LawFit
     from scaleplan.specs.laws import load_law as load_law
     from scaleplan.specs.models import CatalogueModel as CatalogueModel
+    from scaleplan.specs.pilot_plan import PilotPlan as PilotPlan
+    from scaleplan.specs.pilot_plan import ScoredPilots as ScoredPilots
     from scaleplan.version import __version__ as __version__
 
 _WHERE = {
@@ -75,15 +81,18 @@ _WHERE = {
     "LawRecord": "scaleplan.laws.record",
     "Notice": "scaleplan.errors",
     "Option": "scaleplan.planning.comparison",
+    "PilotPlan": "scaleplan.specs.pilot_plan",
     "Plan": "scaleplan.planning.plan",
     "Prediction": "scaleplan.planning.prediction",
     "ScaleplanError": "scaleplan.errors",
+    "ScoredPilots": "scaleplan.specs.pilot_plan",
     "Tradeoff": "scaleplan.planning.tradeoff",
     "TradeoffRow": "scaleplan.planning.equal_loss",
     "Transformer": "scaleplan.compute.transformer",
     "UsageError": "scaleplan.errors",
     "__version__": "scaleplan.version",
     "allocate": "scaleplan.api.plans",
+    "collect_pilots": "scaleplan.api.pilot_folders",
     "compare": "scaleplan.api.comparisons",
     "cost": "scaleplan.api.costs",
     "fit": "scaleplan.api.fits",
@@ -99,10 +108,13 @@ _WHERE = {
     "load_accelerator": "scaleplan.api.catalogue",
     "load_law": "scaleplan.specs.laws",
     "load_model": "scaleplan.api.catalogue",
+    "pilot": "scaleplan.api.pilots",
     "predict": "scaleplan.api.plans",
+    "score_pilots": "scaleplan.api.pilots",
     "shape": "scaleplan.api.shapes",
     "sweep": "scaleplan.api.sweeps",
     "tradeoff": "scaleplan.api.tradeoffs",
+    "write_pilots": "scaleplan.api.pilot_folders",
 }
 
 __all__ = [
@@ -124,15 +136,18 @@ __all__ = [
     "LawRecord",
     "Notice",
     "Option",
+    "PilotPlan",
     "Plan",
     "Prediction",
     "ScaleplanError",
+    "ScoredPilots",
     "Tradeoff",
     "TradeoffRow",
     "Transformer",
     "UsageError",
     "__version__",
     "allocate",
+    "collect_pilots",
     "compare",
     "cost",
     "fit",
@@ -148,10 +163,13 @@ __all__ = [
     "load_accelerator",
     "load_law",
     "load_model",
+    "pilot",
     "predict",
+    "score_pilots",
     "shape",
     "sweep",
     "tradeoff",
+    "write_pilots",
 ]
 
 

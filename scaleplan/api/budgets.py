@@ -71,6 +71,16 @@ def machine_for(
     return machine_of(conditions), None if resources else flops
 
 
+def unpaid_pilots(spec: BudgetDocument) -> tuple[Notice, ...]:
+    """That pilot runs come on top of a budget of FLOPs or a loss, whose plan has no bill without an accelerator."""
+    if spec.pilots is None:
+        return ()
+    extra = spec.pilots.extra
+    what = f"{extra.share:.3g} of its FLOPs" if extra.share else f"{extra.gpu_hours:,.6g} accelerator-hours"
+    text = f"pilot runs, {what}, come on top of the plan; name an accelerator in budget.on, and its bill has them."
+    return (Notice("pilots_on_top", text),)
+
+
 def common_flop(
     law: Law, flops: Number | None, conditions: Conditions | None = None, name: str = "flops"
 ) -> tuple[float, tuple[Notice, ...]]:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from scaleplan.api.budgets import budget_file, common_flop, machine_for
+from scaleplan.api.budgets import budget_file, common_flop, machine_for, unpaid_pilots
 from scaleplan.compute.accounting import Accounting
 from scaleplan.conventions import ParamCount
 from scaleplan.errors import InfeasibleError, Notice, UsageError
@@ -150,6 +150,8 @@ def allocate_document(
     laws = resolve_laws(law, (DEFAULT_LAW, *CROSS_CHECK) if single else (DEFAULT_LAW,))
     resources = machine is not None and "flops" not in given and "loss" not in given
     narrowed: tuple[Notice, ...] = ()
+    if machine is None and spec is not None:
+        narrowed = unpaid_pilots(spec)
     if machine is not None:
         from scaleplan.planning.precision import laws_at_precision
 
@@ -180,7 +182,8 @@ def allocate_document(
     if machine is not None:
         from scaleplan.api.resources import with_costing
 
-        plan = with_notice(with_costing(plan, machine), narrowed)
+        plan = with_costing(plan, machine)
+    plan = with_notice(plan, narrowed)
     plan = _in_doubt(plan, machine, doubt, asked, single=single)
     return _with_hyper(plan, single=single) if hyper else plan
 

@@ -22,6 +22,7 @@ from scaleplan.cli import (
     laws,
     layout,
     models,
+    pilot,
     predict,
     schema,
     shape,
@@ -52,6 +53,7 @@ app.command("frontier")(frontier.frontier)
 app.command("tradeoff")(tradeoff.tradeoff)
 app.command("sweep")(sweep.sweep)
 app.command("fit")(fit.fit)
+app.command("pilot")(pilot.pilot)
 app.command("hyper")(hyper.hyper)
 app.command("cost")(cost.cost)
 app.command("shape")(shape.shape)

@@ -42,6 +42,8 @@ LEAST_STEPS = 2000
 """Our choice: a shorter run is warm-up for the most part."""
 _LEAST_DIFFERENT = 3
 """Of sizes and of tokens: two exponents and a floor take three of each."""
+_SHARED = 64
+"""Our choice: so many accelerators, and any power of two below, can share a step of more sequences evenly."""
 _FINER = 1.1
 """Our choice: steps in which the smallest size of a real shape is looked for."""
 _APART = 0.1
@@ -167,10 +169,10 @@ def embedding_share(shape: Transformer) -> float:
 
 
 def batch_of(batch: Floats, context: int) -> Floats:
-    """The batch [tokens] nearest to one asked for of 1, 2, 4 or a multiple of 8 sequences: what nodes can share."""
+    """The batch [tokens] nearest to one asked for of a power of two of sequences, or a multiple of ``_SHARED``."""
     sequences = batch / context
-    few = 2.0 ** np.round(np.log2(np.clip(sequences, 1.0, 8.0)))
-    return context * np.where(sequences < 8, few, 8 * np.round(sequences / 8))
+    few = 2.0 ** np.round(np.log2(np.clip(sequences, 1.0, _SHARED)))
+    return context * np.where(sequences < _SHARED, few, _SHARED * np.round(sequences / _SHARED))
 
 
 def _shapes(kind: Kind, least: Transformer, largest: float) -> list[Transformer]:

@@ -125,10 +125,10 @@ def condition_number(plausible: Plausible, target: Target, points: Points, noise
     matrix = information(gradients(middle, different), 1 / variance)[0]
     scale = 1 / np.sqrt(np.diag(matrix))
     sizes = np.linalg.eigvalsh(matrix * np.outer(scale, scale))
-    return float(sizes[-1] / sizes[0]) if sizes[0] > _SINGULAR * sizes[-1] else float("inf")
+    return float(sizes[-1] / sizes[0]) if sizes[0] > SINGULAR * sizes[-1] else float("inf")
 
 
-_SINGULAR = 1e-13
+SINGULAR = 1e-13
 """Our choice: of the largest eigenvalue; below it there is rounding only."""
 
 
@@ -136,7 +136,7 @@ def _errors(matrix: Floats, goals: Floats) -> Floats:
     """Standard errors (laws, 2)."""
     sizes, axes = np.linalg.eigh(matrix)
     along = goals @ axes
-    told = sizes > _SINGULAR * sizes[:, -1:]
+    told = sizes > SINGULAR * sizes[:, -1:]
     part = np.where(told, 1 / np.where(told, sizes, 1.0), np.inf)[:, None, :] * along**2
     # A goal that does not lie along an untold direction at all leaves 0 times infinity there.
     return np.sqrt(np.sum(np.where(along == 0, 0.0, part), axis=2))

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from scaleplan.pilots.certainty import CONSTANTS, distinct, gradients, information, target_gradients
+from scaleplan.errors import InfeasibleError
+from scaleplan.pilots.certainty import CONSTANTS, SINGULAR, distinct, gradients, information, target_gradients
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,7 +100,11 @@ class _Scaled(NamedTuple):
 
 
 def design(problem: Problem) -> Design:
-    """The best choice of runs found, and a bound on the best there is."""
+    """The best choice of runs found, and a bound on the best there is.
+
+    Raises:
+        InfeasibleError: the candidates are too alike.
+    """
     scaled = _scaled(problem)
     weight, bound = _relaxed(problem, scaled)
     chosen = _exchanged(problem, scaled, _whole(problem, weight))
@@ -118,7 +123,13 @@ def _scaled(problem: Problem) -> _Scaled:
     mean = information(rows, np.full(len(points), 1 / len(points)))
     # Constants differ by many powers of ten; what is left after a scale of their own is Cholesky's.
     own = 1 / np.sqrt(np.diagonal(mean, axis1=1, axis2=2))
-    root = np.linalg.cholesky(mean * own[:, :, None] * own[:, None, :])
+    whole = mean * own[:, :, None] * own[:, None, :]
+    if np.linalg.eigvalsh(whole)[:, 0].min() < SINGULAR:
+        raise InfeasibleError(
+            f"the {len(points)} runs within reach are too alike to tell size and data apart: raise the share or the "
+            "target, widen --ratios, or lower --vocab"
+        )
+    root = np.linalg.cholesky(whole)
 
     def scaled(vectors: Floats) -> Floats:
         back: Any = np.linalg.solve(root, (vectors * own[:, None, :]).transpose(0, 2, 1))

@@ -50,8 +50,13 @@ class Proposal:
     warnings: tuple[Notice, ...]
 
 
-def propose(ask: Ask, name: str) -> Proposal:
+def propose(ask: Ask, name: str, *, first: int = 0) -> Proposal:
     """The runs that make the forecast at the target most certain.
+
+    Args:
+        ask: the target, what the runs may take and tell.
+        name: what they are called together.
+        first: the number of the first of them; those before are of runs that were made already.
 
     Raises:
         UsageError: a number out of range.
@@ -70,7 +75,7 @@ def propose(ask: Ask, name: str) -> Proposal:
     scored = score(ask, "designed", points)
     return Proposal(
         ask=ask,
-        manifest=_manifest(chosen, name),
+        manifest=_manifest(chosen, name, first),
         scored=scored,
         others=_compared(ask, beside, scored),
         value=value(ask.plausible, ask.target.train_flop, before, sure.params, float(points.flop.sum())),
@@ -166,19 +171,19 @@ def _factor(se: float) -> str:
     return f"{math.exp(min(se, 50.0)):.3g}"
 
 
-def _manifest(chosen: Choice, name: str) -> Manifest:
+def _manifest(chosen: Choice, name: str, start: int) -> Manifest:
     """The runs as a cluster takes them, cheapest first."""
     every = np.repeat(chosen.runs, chosen.seeds).tolist()
     seeds = [seed for many in chosen.seeds.tolist() for seed in range(many)]
     flop = chosen.found.points.flop[every]
     first = np.cumsum(flop) <= _FIRST_STAGE * flop.sum()
     last = len(every) - 1
-    digits = max(2, len(str(last)))
+    digits = max(2, len(str(start + last)))
     runs: list[PilotRun] = []
     for i, (index, seed) in enumerate(zip(every, seeds, strict=True)):
         role: Role = "back-test" if i == last else "replicate" if seed else "design"
         stage = 1 if first[i] and i != last else 2
-        runs.append(_run(chosen.found, index, f"p{i:0{digits}d}", stage, role, seed))
+        runs.append(_run(chosen.found, index, f"p{start + i:0{digits}d}", stage, role, seed))
     return Manifest(name, tuple(runs))
 
 

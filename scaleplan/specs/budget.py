@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJs
 
 from scaleplan.errors import InputFileError, UsageError, quoted
 from scaleplan.planning.comparison import Option
-from scaleplan.specs.budget_schema import BudgetSpec, LimitsSpec, PilotsSpec, unknown_budget_words
+from scaleplan.specs.budget_schema import BudgetSpec, LimitsSpec, unknown_budget_words
 from scaleplan.specs.conditions import Conditions
 from scaleplan.specs.document import Params, Strict, Tokens, by_line, validated
 from scaleplan.specs.files import read_document, shown
@@ -18,6 +18,8 @@ from scaleplan.specs.headings import with_own_accelerator
 from scaleplan.specs.laws import load_law
 from scaleplan.specs.limits import OF_MACHINE
 from scaleplan.specs.options import catalogue_option
+from scaleplan.specs.pilot_hours import manifest_path, pilot_hours
+from scaleplan.specs.pilots_schema import PilotsSpec
 from scaleplan.specs.presets import looks_like_path
 from scaleplan.specs.serving_schema import ServingSpec, unknown_serving_words
 from scaleplan.specs.yaml12 import Document, parse, parse_parts, schema_of, single
@@ -159,7 +161,10 @@ def read_parsed(document: Document) -> tuple[BudgetDocument | OptionsDocument, l
         InputFileError: every problem of the file, with its line.
     """
     model = OptionsDocument if schema_of(document) == OPTIONS_SCHEMA else BudgetDocument
+    here = partial(beside, document.name)
     options, problems = _looked_up(document)
+    hours, of_pilots = pilot_hours(document, here)
+    problems += of_pilots
     try:
         spec: BudgetDocument | OptionsDocument = _checked(document, model)
     except InputFileError as error:
@@ -170,11 +175,13 @@ def read_parsed(document: Document) -> tuple[BudgetDocument | OptionsDocument, l
     problems = problems or _twice(document, spec.law, names) or _unable(document, spec)
     if problems:
         raise InputFileError(by_line(problems))
-    here = partial(beside, document.name)
     if spec.budget is not None:
         spec = spec.model_copy(update={"budget": with_own_accelerator(spec.budget, here)})
     if isinstance(spec, BudgetDocument) and spec.serving is not None:
         spec = spec.model_copy(update={"serving": with_own_accelerator(spec.serving, here)})
+    if isinstance(spec, BudgetDocument) and spec.pilots is not None and spec.pilots.manifest is not None:
+        taken = {"manifest": manifest_path(spec.pilots.manifest, here), "gpu_hours": hours}
+        spec = spec.model_copy(update={"pilots": spec.pilots.model_copy(update=taken)})
     own = [Option(name=e.name, params=e.params, tokens=e.tokens) for e in spec.compare if isinstance(e, OptionSpec)]
     return spec, [options[entry] if isinstance(entry, str) else own.pop(0) for entry in spec.compare]
 

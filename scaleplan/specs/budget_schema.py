@@ -1,4 +1,4 @@
-"""The headings of a budget file: what may be spent and where, limits, pilot runs."""
+"""The headings of a budget file: what may be spent and where, limits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
-from scaleplan import units
 from scaleplan.compute.bill import Extra
 from scaleplan.compute.expert_counts import MOST_EXPERTS
 from scaleplan.errors import UsageError, nearest, quoted
@@ -190,26 +189,6 @@ class LimitsSpec(Strict):
     def words(self) -> LimitWords:
         """As flags give them."""
         return LimitWords(**{key: getattr(self, key) for key in LimitWords._fields})
-
-
-class PilotsSpec(Strict):
-    """The runs that come before the run: a share of its hours, or accelerator-hours."""
-
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["share"]}, {"required": ["gpu_hours"]}]})
-
-    share: Annotated[float | None, said(units.share), number_or_text(SHARE, 0.01, "1%")] = None
-    gpu_hours: Annotated[float | None, said(READERS["gpu_hours"]), number_or_text(ABOVE_ZERO, 2e4, "20k")] = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> PilotsSpec:
-        if (self.share is None) == (self.gpu_hours is None):
-            raise ValueError("needs exactly one of share, gpu_hours")
-        return self
-
-    @property
-    def extra(self) -> Extra:
-        """As the bill takes it."""
-        return Extra(share=self.share or 0.0, gpu_hours=self.gpu_hours or 0.0)
 
 
 def unknown_budget_words(document: Document, budget: Any, beside: Beside) -> list[str]:

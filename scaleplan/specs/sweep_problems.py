@@ -11,9 +11,10 @@ from scaleplan.specs.budget import BUDGET_SCHEMA, BudgetDocument, beside, read_p
 from scaleplan.specs.conditions import RESOURCES
 from scaleplan.specs.laws import load_law
 from scaleplan.specs.limits import OF_MACHINE, LimitWords, clashes
+from scaleplan.specs.pilots_schema import DESIGN
 from scaleplan.specs.yaml12 import Document
 
-_SAID_OF_MACHINE = (("budget", "precision"), ("pilots", "share"))
+_SAID_OF_MACHINE = (("budget", "precision"), ("pilots", "share"), ("pilots", "gpu_hours"))
 """What a budget file may say of no accelerator in particular; without any it changes no plan."""
 
 
@@ -47,7 +48,7 @@ def problems_together(document: Document, held: BudgetDocument, axes: tuple[Axis
     """
     checks = (_clashes, _unbounded, _without_machine)
     found = [problem for check in checks for problem in check(document, held, axes)]
-    return [*found, *_too_many(document, axes)]
+    return [*found, *_of_design(document, axes), *_too_many(document, axes)]
 
 
 def _clashes(document: Document, held: BudgetDocument, axes: tuple[Axis, ...]) -> list[str]:
@@ -79,6 +80,12 @@ def _without_machine(document: Document, held: BudgetDocument, axes: tuple[Axis,
     found = [f"{told(document, ('limits', key))}: needs an accelerator: name one with budget.on" for key in limits]
     text = "changes no row without an accelerator: name one with budget.on"
     return [*found, *(f"{told(document, axis.path)}: {text}" for axis in axes if axis.path in _SAID_OF_MACHINE)]
+
+
+def _of_design(document: Document, axes: tuple[Axis, ...]) -> list[str]:
+    """Axes of what pilot runs are designed by, along which no plan changes."""
+    found = [axis for axis in axes if axis.heading == "pilots" and axis.key in DESIGN]
+    return [f"{told(document, axis.path)}: is of `scaleplan pilot`, and changes no row" for axis in found]
 
 
 def _too_many(document: Document, axes: tuple[Axis, ...]) -> list[str]:

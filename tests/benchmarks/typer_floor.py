@@ -308,6 +308,46 @@ def sweep(
 
 
 @app.command()
+def pilot(
+    budget: Place = None,
+    flops: Text = None,
+    law: Text = None,
+    share: Text = None,
+    runs: Text = None,
+    goal: Text = None,
+    seeds: Text = None,
+    noise: Text = None,
+    misfit: Text = None,
+    max_run: Text = None,
+    ratios: Text = None,
+    unique_tokens: Text = None,
+    vocab: Text = None,
+    context: Text = None,
+    on: Text = None,
+    within: Text = None,
+    precision: Text = None,
+    mfu: Text = None,
+    goodput: Text = None,
+    price: Text = None,
+    network: Text = None,
+    score: Text = None,
+    after: Text = None,
+    collect: Text = None,
+    emit: Text = None,
+    command: Text = None,
+    at_once: Text = None,
+    gpus_per_node: Text = None,
+    seed: Text = None,
+    form: Form = "table",
+    get: Text = None,
+    output: Text = None,
+    quiet: Flag = False,
+) -> None:
+    """Print a fixed line."""
+    print(LINE)
+
+
+@app.command()
 def laws(
     place: Place = None,
     kind: Text = None,

@@ -12,7 +12,7 @@ import scaleplan
 from scaleplan.cli.app import app
 
 COMMANDS = (
-    "allocate", "compare", "predict", "frontier", "tradeoff", "sweep", "fit", "hyper", "cost", "shape", "layout",
+    "allocate", "compare", "predict", "frontier", "tradeoff", "sweep", "fit", "pilot", "hyper", "cost", "shape", "layout",
     "laws", "models", "accelerators", "abilities", "init", "check", "schema",
 )  # fmt: skip
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"

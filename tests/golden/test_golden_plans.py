@@ -150,11 +150,13 @@ def test_numeric_optimum_under_a_converted_convention_is_the_best_of_a_brute_gri
 def test_the_public_names_are_these():
     assert sorted(scaleplan.__all__) == dir(scaleplan)
     assert dir(scaleplan) == [
-        "Ability", "Accelerator", "CatalogueModel", "ComparedOption", "Comparison", "ConvergenceError", "Costing",
-        "Frontier", "FrontierPoint", "HyperRow", "Hyperparameters", "InfeasibleError", "InputFileError", "Law",
-        "LawFit", "LawRecord", "Notice", "Option", "Plan", "Prediction", "ScaleplanError", "Tradeoff", "TradeoffRow",
-        "Transformer", "UsageError", "__version__", "allocate", "compare", "cost", "fit", "frontier", "hyper",
-        "law_record", "layout", "list_abilities", "list_accelerators", "list_laws", "list_models", "load_ability",
-        "load_accelerator", "load_law", "load_model", "predict", "shape", "sweep", "tradeoff",
+        "Ability", "Accelerator", "CatalogueModel", "ComparedOption", "Comparison", "ConvergenceError",
+        "Costing", "Frontier", "FrontierPoint", "HyperRow", "Hyperparameters", "InfeasibleError",
+        "InputFileError", "Law", "LawFit", "LawRecord", "Notice", "Option", "PilotPlan", "Plan", "Prediction",
+        "ScaleplanError", "ScoredPilots", "Tradeoff", "TradeoffRow", "Transformer", "UsageError", "__version__",
+        "allocate", "collect_pilots", "compare", "cost", "fit", "frontier", "hyper", "law_record", "layout",
+        "list_abilities", "list_accelerators", "list_laws", "list_models", "load_ability", "load_accelerator",
+        "load_law", "load_model", "pilot", "predict", "score_pilots", "shape", "sweep", "tradeoff",
+        "write_pilots",
     ]  # fmt: skip
     assert all(getattr(scaleplan, name) is not None for name in scaleplan.__all__)

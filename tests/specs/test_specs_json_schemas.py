@@ -11,10 +11,11 @@ import pytest
 import scaleplan
 from scaleplan.errors import InputFileError, UsageError
 from scaleplan.specs.budget import read_parsed
-from scaleplan.specs.budget_schema import BudgetSpec, LimitsSpec, PilotsSpec
+from scaleplan.specs.budget_schema import BudgetSpec, LimitsSpec
 from scaleplan.specs.conditions import BUDGETS
 from scaleplan.specs.json_schemas import MODELS, json_schema
 from scaleplan.specs.own_presets import SINGULAR
+from scaleplan.specs.pilots_schema import PilotsSpec
 from scaleplan.specs.presets import starter_budget
 from scaleplan.specs.serving_schema import ServingSpec
 from scaleplan.specs.yaml12 import merged, parse, parse_parts, schema_of

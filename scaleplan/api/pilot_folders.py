@@ -1,0 +1,68 @@
+"""Pilot runs as a folder that a cluster works through, and the results gathered from it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from scaleplan.errors import UsageError
+from scaleplan.specs.job_files import GPUS_PER_NODE, write_jobs
+from scaleplan.specs.numbers import whole
+from scaleplan.specs.pilot_budget import BUDGET, pilot_budget_text
+from scaleplan.specs.pilot_plan import PilotPlan
+from scaleplan.specs.pilot_results import Collected, collect
+
+
+def write_pilots(
+    plan: PilotPlan,
+    folder: str | os.PathLike[str],
+    *,
+    command: str | None = None,
+    at_once: int | str | None = None,
+    gpus_per_node: int | str | None = None,
+) -> PilotPlan:
+    """Write the job folder of pilot runs: the manifest, the budget that it is for, and scripts that run it.
+
+    Args:
+        plan: the runs.
+        folder: made where it is not there; one with results of other runs is left alone.
+        command: the training command with places such as ``{params}``, ``{tokens}``, ``{lr}``, ``{batch}``,
+            ``{shape}`` and ``{result}``; without it the manifest alone is written.
+        at_once: runs of a Slurm array at the same time; as many as the cluster starts where left out.
+        gpus_per_node: of the cluster; 8 where left out.
+
+    Returns:
+        The plan with what is to be said of the files among its warnings.
+
+    Raises:
+        UsageError: no runs, a command that cannot be read, a folder in use, one that cannot be written.
+    """
+    if plan.manifest is None:
+        raise UsageError("there are no further runs to write a job folder of")
+    many = None if at_once is None else _at_least_one("at-once", at_once)
+    node = GPUS_PER_NODE if gpus_per_node is None else _at_least_one("gpus-per-node", gpus_per_node)
+    place = os.fspath(folder)
+    found = write_jobs(place, plan.manifest, command, gpus_per_node=node, at_once=many)
+    text = pilot_budget_text(plan)
+    from scaleplan.specs.files import replacing
+
+    with replacing(str(Path(place) / BUDGET)) as file:
+        file.write(text.encode())
+    return replace(plan, warnings=(*plan.warnings, *found.notices))
+
+
+def collect_pilots(folder: str | os.PathLike[str]) -> Collected:
+    """What the runs of a job folder, or the result files of any folder, came to.
+
+    Raises:
+        InputFileError: no such folder, or nothing in it that can be used.
+    """
+    return collect(folder)
+
+
+def _at_least_one(name: str, word: int | str) -> int:
+    value = whole(name, word)
+    if value < 1:
+        raise UsageError(f"{name} must be at least 1 (got {value})")
+    return value

@@ -1,0 +1,221 @@
+"""What pilot runs are for, from a budget file or words: the target, plausible laws, what all runs have in common."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from scaleplan.api.budgets import budget_file
+from scaleplan.api.limits import mapping
+from scaleplan.api.plans import allocate_document
+from scaleplan.api.resources import conditions_from
+from scaleplan.compute.family import CONTEXT, VOCABULARY
+from scaleplan.conventions import FlopConvention, ParamCount
+from scaleplan.errors import Notice, UsageError
+from scaleplan.laws.hyperparameters import Run
+from scaleplan.pilots.candidates import RATIOS, Kind
+from scaleplan.pilots.certainty import Points, Target
+from scaleplan.pilots.goals import SHARE
+from scaleplan.pilots.plausible import Plausible, is_additive, of_fit, published
+from scaleplan.specs.laws import DEFAULT_LAW, is_all, load_law, resolve_laws
+from scaleplan.specs.machines import machine_of
+from scaleplan.specs.numbers import Number
+from scaleplan.specs.pilot_words import PilotWords, merged, read_pilots
+from scaleplan.specs.records import DEFAULT_HYPER, load_record
+
+if TYPE_CHECKING:
+    from scaleplan.laws.law import Law
+    from scaleplan.laws.record import LawRecord
+    from scaleplan.pilots.manifest import Manifest
+    from scaleplan.planning.plan import Plan
+    from scaleplan.specs.budget import BudgetDocument
+    from scaleplan.specs.conditions import Conditions
+    from scaleplan.specs.laws import LawLike
+    from scaleplan.specs.machines import Machine
+
+PLAUSIBLE = (
+    "besiroglu-2024",
+    "gadre-2024",
+    "gadre-2024:redpajama",
+    "gadre-2024:refinedweb",
+    "hoffmann-2022-a3",
+    "ludziejewski-2025",
+    "muennighoff-2023",
+    "sardana-2023",
+)
+"""The published laws of dense models of the form E + A / N^alpha + B / D^beta that count all parameters; of variants
+that a paper gives for parts of the same runs one stands for all."""
+_OFF = 0.01
+"""Our choice: a plan further than this from its law's best size, in the logarithm, is one that limits hold there."""
+_OF_TARGET = {"days": None, "gpu_hours": None, "usd": None, "pilots": None, "evaluation": None, "batch": None}
+"""What is said of the target's run, or of its budget, and not of the pilots'."""
+_COUNTS = {ParamCount.TOTAL: FlopConvention.SIX_ND, ParamCount.NONEMBEDDING: FlopConvention.SIX_ND_NONEMBEDDING}
+
+
+class Wanted(NamedTuple):
+    """What pilots are for.
+
+    ``flop`` is what they may take, as the law counts; ``hours`` the accelerator-hours instead, where those were given;
+    ``machine`` what they run on, ``None`` where nothing was named; ``record`` the rule of learning rate and batch.
+    """
+
+    name: str
+    law: Law
+    plan: Plan
+    target: Target
+    kind: Kind
+    words: PilotWords
+    flop: float
+    hours: float | None
+    machine: Machine | None
+    record: LawRecord
+    notices: tuple[Notice, ...]
+
+    def plausible(self, n: int, seed: int) -> Plausible:
+        """Draws of what may be true: of the law of one's own, or of all published ones where a preset plans."""
+        if self.law.file is not None or self.law.counts_params is not ParamCount.TOTAL:
+            return of_fit(self.law, n, seed)
+        return published([load_law(name) for name in PLAUSIBLE], n, seed)
+
+    def points_of(self, runs: str | os.PathLike[str]) -> tuple[Points, tuple[Notice, ...]]:
+        """The runs of a table of ``params`` and ``tokens``, as the law counts them.
+
+        Raises:
+            InputFileError: the table cannot be used.
+        """
+        from scaleplan.specs.runs import run_blocks
+
+        accounting = self.plan.problem.accounting
+        blocks = list(run_blocks(os.fspath(runs), accounting))
+        params = np.concatenate([block.params for block in blocks])
+        tokens = np.concatenate([block.tokens for block in blocks])
+        counted = np.asarray(accounting.size(params, ParamCount.TOTAL).counted(self.law.counts_params))
+        ignored = tuple(dict.fromkeys(name for block in blocks for name in block.ignored))
+        notices = (Notice("ignored_columns", f"columns not used: {', '.join(ignored)}."),) if ignored else ()
+        return Points(counted, tokens, 6 * counted * tokens), notices
+
+    def rule_notices(self, manifest: Manifest) -> tuple[Notice, ...]:
+        """How many runs lie outside those behind the rule of learning rate and batch."""
+        fitted = self.record.fitted
+        ranges = (("params", fitted.params), ("tokens", fitted.tokens))
+        outside = [
+            run.id
+            for run in manifest.runs
+            if any(pair is not None and not pair[0] <= getattr(run, name) <= pair[1] for name, pair in ranges)
+        ]
+        if not outside:
+            return ()
+        text = f"{self.record.id}: {len(outside)} of {len(manifest.runs)} runs lie beyond its own"
+        return (Notice("extrapolated_rule", f"{text}: sweep learning rate and batch there, {_some(outside)}."),)
+
+
+def wanted(
+    budget: str | os.PathLike[str] | None,
+    flops: Number | None,
+    law: LawLike | None,
+    pilots: Mapping[str, Any] | None,
+    conditions: Mapping[str, Any],
+) -> Wanted:
+    """What pilots are for.
+
+    Raises:
+        UsageError: no target or two, a word that cannot be read, a law that pilots cannot be designed for.
+        InputFileError: a file cannot be used.
+        InfeasibleError: the target cannot be planned.
+    """
+    spec, path = (None, None) if budget is None else budget_file(budget, {"flops": flops})
+    if spec is None and flops is None:
+        raise UsageError("pilots of which target? Give a budget file, or --flops 1e24")
+    first = _law(law, spec, path)
+    plan = allocate_document(spec, path, {"flops": flops}, {}, law=first)
+    words = _words(pilots, spec)
+    machine = _machine(words, spec, conditions)
+    record = load_record(DEFAULT_HYPER)
+    target = _target(first, plan)
+    share = words.share
+    named = () if machine is not None else (_no_machine(),)
+    return Wanted(
+        name=plan.problem.name or "pilots",
+        law=first,
+        plan=plan,
+        target=target,
+        kind=_kind(words, spec, record, first.counts_params),
+        words=words,
+        flop=target.train_flop * (share.share if share is not None and share.share else SHARE),
+        hours=share.gpu_hours if share is not None and share.gpu_hours else None,
+        machine=machine,
+        record=record,
+        notices=named,
+    )
+
+
+def _law(law: LawLike | None, spec: BudgetDocument | None, path: str | None) -> Law:
+    """The one law that plans the target.
+
+    Raises:
+        UsageError: it is not of the form that pilots are designed for, or counts otherwise.
+    """
+    asked: Any = law
+    if asked is None and spec is not None:
+        from scaleplan.specs.budget import laws_of
+
+        assert path is not None
+        asked = laws_of(path, spec.law)
+    if asked is not None and is_all(asked):
+        asked = None
+    chosen = resolve_laws(asked or None, (DEFAULT_LAW,))[0]
+    if not is_additive(chosen) or _COUNTS.get(chosen.counts_params) is not chosen.counts_flop:
+        raise UsageError(
+            f"{chosen.id}: pilots are designed for fits of E + A / N^alpha + B / D^beta that count C = 6 N D, which it "
+            f"is not: add --law {DEFAULT_LAW}, whose target they then are for, or a law file of that form"
+        )
+    return chosen
+
+
+def _words(pilots: Mapping[str, Any] | None, spec: BudgetDocument | None) -> PilotWords:
+    own = PilotWords() if spec is None or spec.pilots is None else spec.pilots.words
+    words = merged(own, read_pilots(mapping("pilots", pilots)))
+    if words.unique_tokens is None and spec is not None and spec.limits is not None:
+        words = words._replace(unique_tokens=spec.limits.unique_tokens)
+    return words
+
+
+def _machine(words: PilotWords, spec: BudgetDocument | None, conditions: Mapping[str, Any]) -> Machine | None:
+    """What pilots run on: what is named for them, or what the target runs on."""
+    base: Conditions | None = None if spec is None else spec.conditions._replace(**_OF_TARGET)
+    given = conditions_from({**conditions, "on": words.on, "context": words.context}, base)
+    return None if given.on is None else machine_of(given)
+
+
+def _no_machine() -> Notice:
+    text = "no accelerator is named: add --on 64xh100-sxm for hours, money and files for a cluster."
+    return Notice("no_accelerator", text)
+
+
+def _target(law: Law, plan: Plan) -> Target:
+    """The plan's compute, and its run where limits hold that away from the law's best size."""
+    surface: Any = law.surface
+    flop = float(plan.train_flop)
+    params = float(plan.params if law.counts_params is ParamCount.TOTAL else plan.params_nonembedding)
+    held = abs(np.log(params / surface.optimum(flop).params)) > _OFF
+    return Target(flop, (params, float(plan.tokens)) if held else None)
+
+
+def _kind(words: PilotWords, spec: BudgetDocument | None, record: LawRecord, counts: ParamCount) -> Kind:
+    context = words.context or (None if spec is None else spec.budget.context) or CONTEXT
+    rule: Any = record.groups[record.roles["hyper"][0]].form
+
+    def of(params: Any, tokens: Any) -> tuple[Any, Any]:
+        run = Run(params, tokens, 6 * params * tokens)
+        return rule.learning_rate(run), rule.batch(run)
+
+    ratios = words.ratios or RATIOS
+    return Kind(words.vocab or VOCABULARY, int(context), of, ratios, counts)
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

@@ -1,0 +1,110 @@
+"""Training logs in JSON: one object a line, one object (a result), a list of rows, or Hugging Face's trainer state.
+
+The trainer state is ``trainer_state.json`` of Hugging Face Transformers (``TrainerState``, trainer_callback.py): rows
+in ``log_history``, beside them ``global_step``, ``max_steps`` and ``num_input_tokens_seen``, which is 0 where the
+tokens were not counted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, cast
+
+from scaleplan.specs.log_rows import LogContentError, LogRows, numbers_of
+
+
+class CutOffError(LogContentError):
+    """JSON that ends in the middle."""
+
+
+OBJECT, LIST, LINES, STATE = "JSON object", "JSON list", "JSON lines", "Hugging Face trainer state"
+
+
+_WORD = re.compile(r"[-+.\w]*")
+"""What may be left of a JSON value that was cut off."""
+
+
+def read_json(text: str, name: str) -> LogRows:
+    """The rows of a file that is one JSON value.
+
+    Raises:
+        LogContentError: not JSON, cut off in the middle, or neither an object nor a list of objects.
+    """
+    return rows_of(parsed(text, name), name)
+
+
+def parsed(text: str, name: str) -> Any:
+    """A JSON value.
+
+    Raises:
+        LogContentError: not JSON, or cut off in the middle.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        rest = text[error.pos : error.pos + 50].rstrip()
+        cut = error.msg.startswith("Unterminated string") or (len(rest) < 40 and _WORD.fullmatch(rest) is not None)
+        what = "cut off in the middle: the JSON does not end" if cut else f"not JSON: {error.msg.lower()}"
+        kind = CutOffError if cut else LogContentError
+        raise kind(f"{name}:{error.lineno}: {what} (column {error.colno})") from None
+    except RecursionError:
+        raise LogContentError(f"{name}: objects within objects without end") from None
+    except ValueError:
+        raise LogContentError(f"{name}: a number of more digits than any number has") from None
+
+
+def rows_of(value: object, name: str) -> LogRows:
+    """The rows of a JSON value.
+
+    Raises:
+        LogContentError: neither an object nor a list of objects.
+    """
+    if isinstance(value, list):
+        return _listed(cast("list[object]", value), LogRows(LIST))
+    if not isinstance(value, dict):
+        raise LogContentError(f"{name}: neither a JSON object nor a list of objects")
+    found = cast("dict[str, object]", value)
+    history = found.get("log_history")
+    if isinstance(history, list):
+        return _state(found, cast("list[object]", history))
+    rows = LogRows(OBJECT)
+    rows.state(found, numbers_of(found))
+    rows.ignored = 0 if found else 1
+    return rows
+
+
+def _listed(values: Iterable[object], rows: LogRows) -> LogRows:
+    for each in values:
+        if not isinstance(each, dict):
+            rows.unreadable += 1
+        elif not rows.row(cast("dict[str, object]", each)):
+            rows.ignored += 1
+    return rows
+
+
+def _state(value: dict[str, object], history: list[object]) -> LogRows:
+    rows = _listed(history, LogRows(STATE))
+    facts = numbers_of({key: each for key, each in value.items() if key != "log_history"})
+    if facts.get("tokens") == 0:
+        del facts["tokens"]
+    rows.state(value, facts)
+    return rows
+
+
+def read_json_lines(lines: Iterable[str]) -> LogRows:
+    """The rows of a file with an object a line; lines that are no object, such as one cut off, are counted."""
+    rows = LogRows(LINES)
+    for line in lines:
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            rows.unreadable += 1
+        elif not rows.row(cast("dict[str, object]", value)):
+            rows.ignored += 1
+    return rows

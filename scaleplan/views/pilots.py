@@ -1,0 +1,325 @@
+"""Pilot runs as tables: the runs, what they tell beside other designs, what they are worth; the results collected."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from scaleplan import units
+from scaleplan.views.inputs import accounting_inputs, law_inputs
+from scaleplan.views.table import Grid, Table, count, flop, notes, ratio, share
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scaleplan.pilots.manifest import PilotRun
+    from scaleplan.pilots.scoring import Scored
+    from scaleplan.specs.pilot_plan import PilotPlan, ScoredPilots
+    from scaleplan.specs.pilot_results import Collected
+
+PILOT_COLUMNS = (
+    "id",
+    "stage",
+    "role",
+    "params",
+    "params_nonembedding",
+    "tokens",
+    "tokens_per_param",
+    "shape",
+    "layers",
+    "width",
+    "batch_tokens",
+    "steps",
+    "learning_rate",
+    "seed",
+    "train_flop",
+    "accelerator",
+    "accelerators",
+    "days",
+    "time_limit_minutes",
+    "gpu_hours",
+    "cost_usd",
+    "decision",
+)
+SCORE_COLUMNS = (
+    "name",
+    "runs",
+    "train_flop",
+    "loss_se",
+    "params_se",
+    "condition",
+    "params_decades",
+    "tokens_per_param_decades",
+    "flop_decades",
+    "decades_to_target",
+    "moved",
+    "compute_for_same",
+)
+
+
+def pilot_table(plan: PilotPlan) -> Table:
+    """The runs proposed, cheapest first."""
+    runs = () if plan.manifest is None else plan.manifest.runs
+    return Table(
+        verb="pilot",
+        inputs=_inputs(plan),
+        columns=PILOT_COLUMNS,
+        rows=[_run_row(run, plan.decision) for run in runs],
+        warnings=plan.warnings,
+        grids=lambda: _plan_grids(plan),
+    )
+
+
+def score_table(scored: ScoredPilots) -> Table:
+    """One's own runs, then other designs of the same compute, best first."""
+    every = [scored.own, *scored.others]
+    return Table(
+        verb="pilot",
+        inputs={
+            "target": _target_inputs(scored),
+            "noise": scored.ask.noise._asdict(),
+            "laws_averaged": list(scored.ask.plausible.sources),
+            **_counting(scored),
+        },
+        columns=SCORE_COLUMNS,
+        rows=[_score_row(each) for each in every],
+        warnings=scored.warnings,
+        grids=lambda: [_score_grid(every, "the design")],
+    )
+
+
+def collected_table(collected: Collected) -> Table:
+    """The runs that finished, as a fit reads them."""
+    from scaleplan.specs.pilot_results import runs_rows
+
+    rows = runs_rows(collected)
+    columns = list(rows[0]) if rows else ["run", "params", "tokens", "loss", "seed", "status"]
+    return Table(
+        verb="pilot",
+        inputs={"name": collected.name, "outcomes": [_outcome(each) for each in collected.outcomes]},
+        columns=columns,
+        rows=rows,
+        warnings=collected.notices,
+        grids=lambda: [_collected_grid(collected)],
+    )
+
+
+def _outcome(outcome: Any) -> dict[str, Any]:
+    row: dict[str, Any] = outcome._asdict()
+    loss = row["loss"]
+    return row | {"loss": loss if loss is None or math.isfinite(loss) else None}
+
+
+def _run_row(run: PilotRun, decision: str) -> dict[str, Any]:
+    from scaleplan.specs.shape_words import shape_in_words
+
+    own = {key: getattr(run, key) for key in PILOT_COLUMNS if hasattr(run, key)}
+    layers, width = int(run.shape.layers), int(run.shape.width)
+    return own | {"shape": shape_in_words(run.shape), "layers": layers, "width": width, "decision": decision}
+
+
+def _score_row(scored: Scored) -> dict[str, Any]:
+    return {
+        "name": scored.name,
+        "runs": len(scored.points),
+        "train_flop": float(scored.points.flop.sum()),
+        "loss_se": _finite(scored.loss_se),
+        "params_se": _finite(scored.params_se),
+        "condition": _finite(scored.condition),
+        "params_decades": scored.ranges.params,
+        "tokens_per_param_decades": scored.ranges.ratio,
+        "flop_decades": scored.ranges.flop,
+        "decades_to_target": scored.ranges.short,
+        "moved": scored.moved,
+        "compute_for_same": scored.compute_for_same,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _inputs(plan: PilotPlan) -> dict[str, Any]:
+    proposal, manifest = plan.proposal, plan.manifest
+    words = plan.words._asdict()
+    words["share"] = None if plan.words.share is None else plan.words.share._asdict()
+    found: dict[str, Any] = {
+        "name": plan.name,
+        "target": _target_inputs(plan),
+        "asked": words,
+        "flop": plan.flop,
+        "spent_flop": plan.spent_flop,
+        "decision": plan.decision,
+        "law_fitted": None if plan.fitted is None else law_inputs(plan.fitted.law),
+        "makespan_days": plan.makespan_days,
+        "assumptions": [each._asdict() for each in plan.assumptions],
+        **_counting(plan),
+    }
+    if proposal is None or manifest is None:
+        return found
+    return found | {
+        "noise": proposal.ask.noise._asdict(),
+        "laws_averaged": list(proposal.ask.plausible.sources),
+        "designs": [_score_row(each) for each in (proposal.scored, *proposal.others)],
+        "params_se_before": _finite(proposal.before),
+        "value": {**proposal.value._asdict(), "pays": proposal.value.pays},
+        "above_bound": proposal.bound,
+        "gpu_hours": manifest.gpu_hours,
+        "cost_usd": manifest.cost_usd,
+    }
+
+
+def _target_inputs(plan: PilotPlan | ScoredPilots) -> dict[str, Any]:
+    target = plan.plan
+    return {
+        "train_flop": float(target.train_flop),
+        "params": float(target.params),
+        "tokens": float(target.tokens),
+        "loss": None if target.loss is None else float(target.loss),
+    }
+
+
+def _counting(plan: PilotPlan | ScoredPilots) -> dict[str, Any]:
+    return {**accounting_inputs(plan.plan.problem.accounting), "laws": [law_inputs(plan.law)]}
+
+
+def _plan_grids(plan: PilotPlan) -> list[Grid]:
+    proposal, manifest = plan.proposal, plan.manifest
+    if proposal is None or manifest is None:
+        return [notes("pilot runs", _target_lines(plan))]
+    grids = [_run_grid(plan, manifest.runs)]
+    if proposal.others:
+        grids.append(_score_grid((proposal.scored, *proposal.others), "the design"))
+    return [*grids, notes("what they tell, and what that is worth", _lines(plan))]
+
+
+def _run_grid(plan: PilotPlan, runs: Sequence[PilotRun]) -> Grid:
+    priced = plan.manifest is not None and plan.manifest.gpu_hours is not None
+    money = plan.manifest is not None and plan.manifest.cost_usd is not None
+    headers = ["run", "N", "D", "D/N", "LxW"]
+    headers += ["GPUs", "hours", *(["USD"] if money else [])] if priced else ["batch", "steps", "lr"]
+    cells = [
+        [
+            _name(run),
+            count(run.params),
+            count(run.tokens),
+            ratio(run.tokens_per_param),
+            f"{int(run.shape.layers)}x{int(run.shape.width)}",
+            *(_taken(run, money=money) if priced else _settings(run)),
+            flop(run.train_flop),
+        ]
+        for run in runs
+    ]
+    left = "batch, steps and learning rate stand in JSON and in the manifest; " if priced else ""
+    note = f"{left}LxW: layers by width; s: another seed, *: held back as the test of the others"
+    title = f"{plan.name}: {len(runs)} pilot runs, cheapest first"
+    numeric = [False, True, True, True, False, True, True, *([True] if money or not priced else []), True]
+    return Grid(title=title, headers=[*headers, "FLOP"], rows=cells, numeric=numeric, note=note)
+
+
+def _name(run: PilotRun) -> str:
+    return f"{run.id}{'s' if run.role == 'replicate' else '*' if run.role == 'back-test' else ''}"
+
+
+def _settings(run: PilotRun) -> list[str]:
+    return [count(run.batch_tokens), f"{run.steps:,}", f"{run.learning_rate:.2g}"]
+
+
+def _taken(run: PilotRun, *, money: bool) -> list[str]:
+    days = run.days
+    hours = "-" if days is None else f"{24 * days:.3g}"
+    return [str(run.accelerators), hours, *([f"{run.cost_usd:,.0f}"] if money else [])]
+
+
+def _score_grid(every: Sequence[Scored], designed: str) -> Grid:
+    headers = ["design", "runs", "FLOP", "loss +-", "N* x/", "D/N", "condition", "same for"]
+    cells = [
+        [
+            each.name + ("*" if each.moved else ""),
+            str(len(each.points)),
+            flop(float(each.points.flop.sum())),
+            _percent(each.loss_se),
+            _factor(each.params_se),
+            f"10^{each.ranges.ratio:.1f}",
+            "-" if math.isinf(each.condition) else f"{each.condition:.2g}",
+            "-" if each.compute_for_same is None else share(each.compute_for_same),
+        ]
+        for each in every
+    ]
+    moved = "; *: sizes below the smallest that can be built are moved there" if any(e.moved for e in every) else ""
+    note = (
+        "loss +-: standard error of the loss at the target; N* x/: of its best size, as a factor; D/N: how far tokens "
+        f"a parameter range; same for: the share of this compute for which {designed} tells as much{moved}"
+    )
+    return Grid(
+        title="what equal compute tells of the target",
+        headers=headers,
+        rows=cells,
+        numeric=[False, *[True] * (len(headers) - 1)],
+        note=note,
+    )
+
+
+def _percent(se: float) -> str:
+    return f"{100 * se:.3g}%" if se < 1 else "-"
+
+
+def _factor(se: float) -> str:
+    return f"{math.exp(se):.3g}" if se < 10 else "-"
+
+
+def _target_lines(plan: PilotPlan) -> list[str]:
+    target = plan.plan
+    loss = "" if target.loss is None else f", loss {float(target.loss):.4f}"
+    text = f"target: {units.flop(plan.target.train_flop)} FLOP, {count(float(target.params))} parameters on "
+    lines = [f"{text}{count(float(target.tokens))} tokens by {plan.law.id}{loss}"]
+    if plan.fitted is not None:
+        part = share(plan.spent_flop / plan.flop)
+        lines.append(
+            f"finished: {plan.fitted.fitted.runs.count} runs, {units.flop(plan.spent_flop)} FLOP, {part} of all"
+        )
+    return lines
+
+
+def _lines(plan: PilotPlan) -> list[str]:
+    proposal, manifest = plan.proposal, plan.manifest
+    assert proposal is not None
+    assert manifest is not None
+    worth, scored = proposal.value, proposal.scored
+    known = "the finished runs" if plan.fitted is not None else "published laws"
+    saved = worth.gain_flop / plan.target.train_flop
+    size, before = _factor(scored.params_se), _factor(proposal.before)
+    gain, cost = units.flop(worth.gain_flop), units.flop(worth.cost_flop)
+    part = share(worth.cost_flop / plan.target.train_flop)
+    lines = [
+        *_target_lines(plan),
+        f"they tell N* to a factor of {size}, where {known} leave {before}, and the loss to {_percent(scored.loss_se)}",
+        f"the runs cost {cost} FLOP ({part})"
+        if plan.target.run is not None
+        else f"a better size saves {gain} FLOP of it on average ({share(saved)}); the runs cost {cost} ({part})",
+        f"decision: {plan.decision}",
+    ]
+    if manifest.gpu_hours is not None:
+        money = "" if manifest.cost_usd is None else f", ${count(manifest.cost_usd)}"
+        whole = "" if plan.makespan_days is None else f", {plan.makespan_days:.3g} days in all"
+        lines.append(f"they take {manifest.gpu_hours:,.4g} accelerator-hours{money}{whole}")
+    return lines
+
+
+def _collected_grid(collected: Collected) -> Grid:
+    headers = ["run", "status", "N", "D", "D/N", "loss", "read from"]
+    cells = [
+        [
+            each.run_id,
+            each.status,
+            count(each.params),
+            count(each.tokens),
+            ratio(each.tokens / each.params if each.params and each.tokens else None),
+            "-" if each.loss is None else f"{each.loss:.4f}",
+            each.detail or each.how or "-",
+        ]
+        for each in collected.outcomes
+    ]
+    done = sum(each.status == "finished" for each in collected.outcomes)
+    title = f"{collected.name}: {done} of {len(cells)} runs finished"
+    return Grid(title=title, headers=headers, rows=cells, numeric=[False, False, True, True, True, True, False])
