@@ -136,6 +136,10 @@ def wanted(
     record = load_record(DEFAULT_HYPER)
     target = _target(first, plan)
     share = words.share
+    if share is not None and not share.share and not share.gpu_hours:
+        raise UsageError("share: must be above 0, such as 1% (got 0)")
+    if machine is None and words.within is not None:
+        raise UsageError("within: on what do the pilots run? Add --on 64xh100-sxm")
     named = () if machine is not None else (_no_machine(),)
     return Wanted(
         name=plan.problem.name or "pilots",

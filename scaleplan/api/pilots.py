@@ -7,11 +7,12 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from scaleplan import units
+from scaleplan.api.pilot_runs import Costed, designed
 from scaleplan.api.pilot_target import Wanted, wanted
 from scaleplan.errors import InfeasibleError, Notice, UsageError
 from scaleplan.pilots.ask import Ask
@@ -20,7 +21,7 @@ from scaleplan.pilots.goals import GOALS, MOST_RUN, RUNS, SEEDS
 from scaleplan.pilots.lint import lint
 from scaleplan.pilots.noise import MISFIT, SEED_SD, Noise
 from scaleplan.pilots.plausible import DRAWS, Plausible, of_fit
-from scaleplan.pilots.proposal import Proposal, propose, with_costs
+from scaleplan.pilots.proposal import Proposal, propose
 from scaleplan.pilots.savings import curve, share_for
 from scaleplan.pilots.scoring import Scored, score, templates_for
 from scaleplan.specs.numbers import Number, whole
@@ -77,10 +78,10 @@ def pilot(
     """
     finished = None if after is None else _finished(after)
     goal = wanted(budget, flops, law if finished is None else finished.law, pilots, conditions)
-    start = whole("seed", seed)
+    start = _seed(seed)
     if finished is None:
         ask = _ask(goal, goal.plausible(DRAWS, start))
-        proposal = _with_hours(goal, ask) if goal.hours is not None else _costed(goal, propose(ask, goal.name))
+        proposal = _with_hours(goal, ask) if goal.hours is not None else designed(goal, ask)
         return _planned(goal, proposal, ())
     return _next(goal, finished, start)
 
@@ -109,7 +110,7 @@ def score_pilots(
     """
     goal = wanted(budget, flops, law, pilots, {})
     points, notices = goal.points_of(runs)
-    ask = _ask(goal, goal.plausible(DRAWS, whole("seed", seed)))._replace(
+    ask = _ask(goal, goal.plausible(DRAWS, _seed(seed)))._replace(
         flop=float(points.flop.sum()), runs=max(len(points), 1), seeds=1
     )
     ask.noise.check()
@@ -125,6 +126,13 @@ def score_pilots(
         others=others,
         warnings=(*goal.notices, *notices, *said, *more),
     )
+
+
+def _seed(word: int | str) -> int:
+    seed = whole("seed", word)
+    if seed < 0:
+        raise UsageError(f"seed must be at least 0 (got {seed})")
+    return seed
 
 
 def _finished(after: Any) -> LawFit:
@@ -153,32 +161,16 @@ def _ask(goal: Wanted, plausible: Plausible) -> Ask:
     )
 
 
-class _Costed(NamedTuple):
-    proposal: Proposal
-    makespan_days: float | None
-    assumptions: tuple[Any, ...]
-
-
-def _costed(goal: Wanted, proposal: Proposal) -> _Costed:
-    """The runs with what they take where it is known on what they run."""
-    if goal.machine is None:
-        return _Costed(proposal, None, ())
-    from scaleplan.specs.pilot_costs import costed
-
-    found = costed(proposal.manifest.runs, goal.machine, days=goal.words.within)
-    return _Costed(with_costs(proposal, found.runs, found.notices), found.makespan_days, found.assumptions)
-
-
-def _with_hours(goal: Wanted, ask: Ask) -> _Costed:
+def _with_hours(goal: Wanted, ask: Ask) -> Costed:
     """The runs that take the accelerator-hours given, or a little less."""
     assert goal.hours is not None
     machine: Machine | None = goal.machine
     if machine is None:
         raise UsageError("accelerator-hours of pilots need an accelerator: add --on h100-sxm, or give a share")
     flop = goal.hours * 3600 * machine.part.peak * _FIRST_MFU
-    best: _Costed | None = None
+    best: Costed | None = None
     for _ in range(_HOURS_TRIES):
-        found = _costed(goal, propose(ask._replace(flop=min(flop, ask.target.train_flop / 2)), goal.name))
+        found = designed(goal, ask._replace(flop=min(flop, ask.target.train_flop / 2)))
         hours = found.proposal.manifest.gpu_hours
         assert hours is not None
         if hours <= goal.hours and (best is None or hours > (best.proposal.manifest.gpu_hours or 0.0)):
@@ -193,7 +185,7 @@ def _with_hours(goal: Wanted, ask: Ask) -> _Costed:
     return best
 
 
-def _planned(goal: Wanted, made: _Costed, notices: tuple[Notice, ...]) -> PilotPlan:
+def _planned(goal: Wanted, made: Costed, notices: tuple[Notice, ...]) -> PilotPlan:
     proposal = made.proposal
     worth = proposal.value
     said = [*notices, *_held(goal)]
@@ -258,30 +250,34 @@ def _next(goal: Wanted, finished: LawFit, seed: int) -> PilotPlan:
     ask = _ask(goal, plausible)._replace(noise=noise, done=done, runs=max(many, 1), seeds=1)
     most = ask.most_run * goal.flop
     first = _next_number(runs)
-    tried: list[Proposal] = []
+    tried: list[Costed] = []
     for fraction in _FRACTIONS if many > 0 and left > 0 else ():
         part = ask._replace(flop=left * fraction, most_run=min(1.0, most / (left * fraction)))
         try:
-            tried.append(propose(part, goal.name, first=first))
+            tried.append(designed(goal, part, first=first))
         except InfeasibleError:
             break
-    best = max(tried, key=lambda each: each.value.gain_flop - each.value.cost_flop, default=None)
-    if best is None:
+    made = max(tried, key=_net, default=None)
+    if made is None:
         why = (
             "all runs are made" if many <= 0 else "nothing is left of the share" if left <= 0 else "too little is left"
         )
         text = f"{why}: {len(done)} runs took {units.flop(spent)} of {units.flop(goal.flop)} FLOP; plan with their law."
         return _stage(goal, finished, None, ask, spent, (Notice("finished", text), *notices))
-    made = _costed(goal, best)
-    worth = best.value
+    worth = made.proposal.value
     saved, cost = units.flop(worth.gain_flop), units.flop(worth.cost_flop)
     text = f"the next runs are expected to save {saved} FLOP of the target and cost {cost}: plan with the law of these."
-    stop = () if _decision(goal, best) == "go" else (Notice("stop", text),)
+    stop = () if _decision(goal, made.proposal) == "go" else (Notice("stop", text),)
     return _stage(goal, finished, made, ask, spent, (*stop, *_held(goal), *notices))
 
 
+def _net(made: Costed) -> float:
+    """What runs are expected to save beyond their cost [FLOP]."""
+    return made.proposal.value.gain_flop - made.proposal.value.cost_flop
+
+
 def _stage(
-    goal: Wanted, finished: LawFit, made: _Costed | None, ask: Ask, spent: float, notices: tuple[Notice, ...]
+    goal: Wanted, finished: LawFit, made: Costed | None, ask: Ask, spent: float, notices: tuple[Notice, ...]
 ) -> PilotPlan:
     proposal = None if made is None else made.proposal
     rule = () if proposal is None else (*goal.rule_notices(proposal.manifest), *proposal.warnings)

@@ -21,7 +21,8 @@ class Ask(NamedTuple):
     """What pilots are asked for.
 
     ``flop`` is what all of them may take, as the law counts; ``most_run`` the share of it that one may take; ``runs``
-    their number with ``seeds`` of one of them; ``tokens`` the unique ones, which no run repeats.
+    their number with ``seeds`` of one of them; ``tokens`` the unique ones, which no run repeats; ``most_params`` the
+    largest size that can be trained.
     """
 
     plausible: Plausible
@@ -34,6 +35,7 @@ class Ask(NamedTuple):
     seeds: int = SEEDS
     most_run: float = MOST_RUN
     tokens: float = math.inf
+    most_params: float = math.inf
     done: Points | None = None
 
     def check(self) -> None:
@@ -46,11 +48,11 @@ class Ask(NamedTuple):
         made = 0 if self.done is None else len(self.done)
         if self.seeds < 1:
             raise UsageError(f"seeds must be at least 1 (got {self.seeds})")
-        if self.runs - (self.seeds - 1) + made <= CONSTANTS:
+        least = CONSTANTS + 2 + (self.seeds - 1) - made
+        if self.runs < least:
             raise UsageError(
-                f"runs must be at least {CONSTANTS + self.seeds - made}: {CONSTANTS + 1} different ones for the "
-                f"{CONSTANTS} constants of the law and one to judge by, and {self.seeds - 1} further seeds "
-                f"(got {self.runs})"
+                f"runs must be at least {least}: {CONSTANTS + 1} different ones to fit the law's {CONSTANTS} constants "
+                f"and judge the fit, one that they foretell, and {self.seeds - 1} further seeds (got {self.runs})"
             )
         if not 0 < self.most_run <= 1:
             raise UsageError(f"max-run must be a share above 0 and at most 100% (got {self.most_run:g})")
@@ -58,4 +60,5 @@ class Ask(NamedTuple):
     @property
     def reach(self) -> Reach:
         """How far single runs may go."""
-        return Reach(flop=min(self.most_run * self.flop, self.target.train_flop), tokens=self.tokens)
+        flop = min(self.most_run * self.flop, self.target.train_flop)
+        return Reach(flop=flop, tokens=self.tokens, params=self.most_params)

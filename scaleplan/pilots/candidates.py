@@ -16,7 +16,7 @@ import numpy as np
 
 from scaleplan import units
 from scaleplan.conventions import ParamCount
-from scaleplan.errors import InfeasibleError
+from scaleplan.errors import InfeasibleError, UsageError
 from scaleplan.pilots.certainty import Points
 from scaleplan.planning.shape_rules import MOST_PARAMS, shape_rules
 from scaleplan.planning.shapes import real_shapes
@@ -68,10 +68,11 @@ class Kind(NamedTuple):
 
 
 class Reach(NamedTuple):
-    """How far single runs may go: ``flop`` [as the law counts] each, and ``tokens`` each."""
+    """How far single runs may go: ``flop`` [as the law counts], ``tokens`` and ``params`` in all, each."""
 
     flop: float
     tokens: float = math.inf
+    params: float = math.inf
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,15 +107,18 @@ def candidates(kind: Kind, reach: Reach) -> Candidates:
         raise InfeasibleError(
             f"no run of at most {units.flop(reach.flop)} FLOP is worth making: the smallest real shape with a "
             f"vocabulary of {kind.vocabulary:,} has {units.count(smallest)} parameters, and at {fewest:g} tokens a "
-            f"parameter takes {units.flop(6 * fewest * smallest**2)} FLOP; raise the share or target, or lower --vocab"
+            f"parameter takes {units.flop(6 * fewest * smallest**2)} FLOP; lower --vocab"
         )
-    shapes = _shapes(kind, least, largest)
+    shapes = [shape for shape in _shapes(kind, least, largest) if shape.params.total <= reach.params]
     found = [_of_shape(i, shape, kind, reach) for i, shape in enumerate(shapes)]
-    params, tokens, index, batch, steps, rate = (np.concatenate(column) for column in zip(*found, strict=True))
+    nothing = tuple(np.empty(0) for _ in range(6))
+    params, tokens, index, batch, steps, rate = (np.concatenate(column) for column in zip(nothing, *found, strict=True))
     if len(set(params.tolist())) < _LEAST_DIFFERENT or len(set(tokens.tolist())) < _LEAST_DIFFERENT:
         few = "no run" if not len(params) else f"only runs of {len(set(params.tolist()))} sizes"
         unique = "" if math.isinf(reach.tokens) else f" and {units.count(reach.tokens)} tokens"
-        advice = "raise the share, the target or the unique tokens, widen --ratios, or lower --vocab"
+        advice = "widen --ratios, lower --vocab or --context" + (
+            "" if math.isinf(reach.tokens) else ", or find more tokens"
+        )
         raise InfeasibleError(
             f"{few} of at most {units.flop(reach.flop)} FLOP{unique} and at least {LEAST_STEPS:,} steps: too few to "
             f"tell what size and data do; {advice}"
@@ -148,19 +152,18 @@ def smallest_shape(kind: Kind) -> Transformer:
     """The smallest real shape of at least ``LEAST_PARAMS`` that holds the vocabulary.
 
     Raises:
-        InfeasibleError: there is none below 1e15 parameters.
+        UsageError: there is none below 1e15 parameters.
     """
     size = LEAST_PARAMS
-    while True:
+    while size < MOST_PARAMS:
         try:
             shape = _real(size, kind)
         except InfeasibleError:
-            if size > MOST_PARAMS:
-                raise
             shape = None
         if shape is not None and embedding_share(shape) <= MOST_EMBEDDING:
             return shape
         size *= _FINER
+    raise UsageError(f"vocab: no real shape holds a vocabulary of {kind.vocabulary:,}; give a smaller one")
 
 
 def embedding_share(shape: Transformer) -> float:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _FIRST_STAGE = 0.5
 """Our choice: after half the compute, cheapest runs first, a refit says which runs to make next."""
+_ANY = math.log(1000)
+"""Our choice: what is known no better is not known."""
 _MOST_TIMES, _NEAR = 1e6, 1.1
 """Our choice: a budget that is enough is looked for up to so many times the one asked for, to a tenth."""
 
@@ -64,9 +66,7 @@ def propose(ask: Ask, name: str, *, first: int = 0) -> Proposal:
     """
     ask.check()
     _require_smaller(ask)
-    found = candidates(ask.kind, ask.reach)
-    if ask.done is not None:
-        found = without(found, ask.done)
+    found = _candidates(ask)
     beside = templates_for(ask, float(found.points.params.min())) if ask.done is None else ()
     chosen = choose(ask, found, beside)
     points = chosen.points
@@ -83,6 +83,21 @@ def propose(ask: Ask, name: str, *, first: int = 0) -> Proposal:
         bound=chosen.bound,
         warnings=_notices(ask, chosen),
     )
+
+
+def _candidates(ask: Ask) -> Candidates:
+    """The runs to choose from.
+
+    Raises:
+        InfeasibleError: too few, with the least budget that has enough.
+    """
+    try:
+        found = candidates(ask.kind, ask.reach)
+    except InfeasibleError as error:
+        if ask.done is not None:
+            raise
+        raise InfeasibleError(f"{error.message}; {_enough(ask)}") from None
+    return found if ask.done is None else without(found, ask.done)
 
 
 def with_costs(proposal: Proposal, runs: Sequence[PilotRun], notices: Sequence[Notice]) -> Proposal:
@@ -130,7 +145,7 @@ def _require_useful(ask: Ask, sure: Certainty) -> None:
     open_ = f"{loss}{100 * open_loss(ask.plausible, target):.3g}%"
     if ask.goal != "loss":
         open_ = f"{size}{_factor(open_size(ask.plausible, target))}"
-    raise InfeasibleError(f"{flop} FLOP of pilots leave {open_}: {_enough(ask)}")
+    raise InfeasibleError(f"{flop} FLOP of pilots leave {open_} and tell no more; {_enough(ask)}")
 
 
 def _useful(ask: Ask, sure: Certainty) -> bool:
@@ -141,7 +156,7 @@ def _useful(ask: Ask, sure: Certainty) -> bool:
 
 
 def _enough(ask: Ask) -> str:
-    """The least budget whose design tells more than published laws do."""
+    """The least budget whose design tells more than published laws do, in words."""
 
     def useful(times: float) -> bool:
         more = ask._replace(flop=ask.flop * times)
@@ -153,12 +168,12 @@ def _enough(ask: Ask) -> str:
 
     low, high = 1.0, min(_MOST_TIMES, ask.target.train_flop / ask.flop)
     if not useful(high):
-        return "no share of this target tells more; make the target larger, or take a published law"
+        return "no share of this target does better as it is asked: make the target larger, or take a published law"
     while high / low > _NEAR:
         middle = math.sqrt(low * high)
         low, high = (low, middle) if useful(middle) else (middle, high)
     share = _rounded_up(high * ask.flop / ask.target.train_flop)
-    return f"a share of {100 * share:.6g}%, {units.flop(share * ask.target.train_flop)} FLOP, tells more"
+    return f"a share of {100 * share:.6g}%, {units.flop(share * ask.target.train_flop)} FLOP, would do"
 
 
 def _rounded_up(value: float) -> float:
@@ -168,7 +183,7 @@ def _rounded_up(value: float) -> float:
 
 
 def _factor(se: float) -> str:
-    return f"{math.exp(min(se, 50.0)):.3g}"
+    return f"{math.exp(se):.3g}" if se < _ANY else f"more than {math.exp(_ANY):.0f}"
 
 
 def _manifest(chosen: Choice, name: str, start: int) -> Manifest:
@@ -183,17 +198,19 @@ def _manifest(chosen: Choice, name: str, start: int) -> Manifest:
     for i, (index, seed) in enumerate(zip(every, seeds, strict=True)):
         role: Role = "back-test" if i == last else "replicate" if seed else "design"
         stage = 1 if first[i] and i != last else 2
-        runs.append(_run(chosen.found, index, f"p{start + i:0{digits}d}", stage, role, seed))
+        run = pilot_run(chosen.found, index)
+        runs.append(run._replace(id=f"p{start + i:0{digits}d}", stage=stage, role=role, seed=seed))
     return Manifest(name, tuple(runs))
 
 
-def _run(found: Candidates, index: int, name: str, stage: int, role: Role, seed: int) -> PilotRun:
+def pilot_run(found: Candidates, index: int) -> PilotRun:
+    """A candidate as a run of a manifest, by itself."""
     shape = found.shapes[int(found.shape[index])]
     params, tokens = float(shape.params.total), float(found.points.tokens[index])
     return PilotRun(
-        id=name,
-        stage=stage,
-        role=role,
+        id=f"c{index}",
+        stage=1,
+        role="design",
         params=params,
         params_nonembedding=float(shape.params.nonembedding),
         tokens=tokens,
@@ -201,7 +218,7 @@ def _run(found: Candidates, index: int, name: str, stage: int, role: Role, seed:
         batch_tokens=float(found.batch_tokens[index]),
         steps=int(found.steps[index]),
         learning_rate=float(found.learning_rate[index]),
-        seed=seed,
+        seed=0,
         train_flop=6 * params * tokens,
     )
 

@@ -126,7 +126,7 @@ def read_part(name: str, word: Any) -> float:
         UsageError: with its name and what was given.
     """
     try:
-        return _part(word)
+        return part(word)
     except UsageError as error:
         raise UsageError(f"{name}: {error.message}") from None
 
@@ -147,8 +147,12 @@ def _litres(word: Any) -> float:
     return water(word).value
 
 
-def _part(word: Any) -> float:
-    """A share above 0 and at most 1."""
+def part(word: Any) -> float:
+    """A share above 0 and at most 1, as a fraction or a percentage.
+
+    Raises:
+        UsageError: neither.
+    """
     percent = isinstance(word, str) and word.strip().endswith("%")
     value = _float(word.strip().removesuffix("%")) / 100 if percent else _float(word)
     if not 0 < value <= 1:
@@ -198,8 +202,8 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "gpu_hours": lambda word: units.parse(word, "gpu_hours"),
     "usd": lambda word: units.parse(word, "usd"),
     "precision": lambda word: _text(word).lower(),
-    "mfu": _part,
-    "goodput": _part,
+    "mfu": part,
+    "goodput": part,
     "price": lambda word: units.parse(word, "usd"),
     "watts": _above_zero("a power in W", "700"),
     "pue": _text,

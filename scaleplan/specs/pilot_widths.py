@@ -89,6 +89,15 @@ class PilotBills:
             raise found
         return found
 
+    def require_fit(self, i: int, available: int) -> None:
+        """Check that a run fits on some number of accelerators up to those available.
+
+        Raises:
+            InfeasibleError: it does not; on how many it does.
+            UsageError: it cannot be estimated.
+        """
+        self._fewest(i, available)
+
     def _costing(self, run: PilotRun, accelerators: int) -> Costing:
         counts, conditions = run.shape.params, self.machine.conditions
         workload = Workload(run.id, float(counts.active), float(counts.total), run.tokens)

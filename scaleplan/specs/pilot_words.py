@@ -13,7 +13,7 @@ from scaleplan import units
 from scaleplan.compute.bill import Extra
 from scaleplan.errors import UsageError, nearest, quoted
 from scaleplan.pilots.goals import GOALS
-from scaleplan.specs.conditions import extra, read_part
+from scaleplan.specs.conditions import extra, part
 from scaleplan.specs.numbers import whole
 
 
@@ -92,7 +92,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "goal": _goal,
     "noise": _above_zero,
     "misfit": units.share,
-    "max_run": lambda word: read_part("max-run", word),
+    "max_run": part,
     "ratios": _ratios,
     "vocab": _count("vocab"),
     "context": _count("context"),

@@ -1,0 +1,108 @@
+"""Designs of pilot runs that the accelerators there are can train, and in the time there is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from scaleplan import units
+from scaleplan.errors import InfeasibleError, Notice
+from scaleplan.pilots.candidates import candidates
+from scaleplan.pilots.proposal import pilot_run, propose, with_costs
+
+if TYPE_CHECKING:
+    from scaleplan.api.pilot_target import Wanted
+    from scaleplan.pilots.ask import Ask
+    from scaleplan.pilots.proposal import Proposal
+
+_SHORTER = (0.5, 0.25)
+"""Our choice: where all runs do not end in time, the largest is held to so much of what it might take."""
+
+
+class Costed(NamedTuple):
+    """Runs with what they take, and how long all take together [days]; ``None`` where nothing is said of machines."""
+
+    proposal: Proposal
+    makespan_days: float | None
+    assumptions: tuple[Any, ...]
+
+
+def designed(goal: Wanted, ask: Ask, *, first: int = 0) -> Costed:
+    """The design with what its runs take, where it is known on what they run.
+
+    Sizes that fit on no number of the accelerators there are are left out, and where the largest runs keep all from
+    ending in time, smaller ones are taken.
+
+    Raises:
+        InfeasibleError: no useful design, no size fits, or no design ends in time; with the nearest change that would.
+        UsageError, InputFileError: as for ``scaleplan.pilot``.
+    """
+    if goal.machine is None:
+        return Costed(propose(ask, goal.name, first=first), None, ())
+    ask, left_out = _fitting(goal, ask)
+    try:
+        return _costed(goal, propose(ask, goal.name, first=first), left_out)
+    except InfeasibleError as error:
+        if goal.words.within is None:
+            raise
+        late = error
+    for part in _SHORTER:
+        shorter = ask._replace(most_run=ask.most_run * part)
+        text = (
+            f"no run takes more than {shorter.most_run:.3g} of all, so that they end within {goal.words.within:g} days."
+        )
+        try:
+            return _costed(goal, propose(shorter, goal.name, first=first), (*left_out, Notice("shorter_runs", text)))
+        except InfeasibleError:
+            continue
+    raise InfeasibleError(f"{late.message}, or give a smaller share")
+
+
+def _costed(goal: Wanted, proposal: Proposal, notices: tuple[Notice, ...]) -> Costed:
+    from scaleplan.specs.pilot_costs import costed
+
+    assert goal.machine is not None
+    found = costed(proposal.manifest.runs, goal.machine, days=goal.words.within)
+    made = with_costs(proposal, found.runs, (*notices, *found.notices))
+    return Costed(made, found.makespan_days, found.assumptions)
+
+
+def _fitting(goal: Wanted, ask: Ask) -> tuple[Ask, tuple[Notice, ...]]:
+    """What is asked, with no size that does not fit on the accelerators there are.
+
+    Raises:
+        InfeasibleError: not even the smallest size fits.
+    """
+    from scaleplan.specs.pilot_widths import PilotBills
+
+    machine = goal.machine
+    if machine is None or machine.accelerators is None:
+        return ask, ()
+    available = machine.accelerators
+    found = candidates(ask.kind, ask.reach)
+    # A size of any tokens will do: a step of one sequence each is what it takes at the least.
+    runs = [pilot_run(found, int(np.flatnonzero(found.shape == i)[0])) for i in np.unique(found.shape).tolist()]
+    runs = [run._replace(id=f"{units.count(run.params)} parameters") for run in runs]
+    bills = PilotBills(runs, machine)
+
+    def misfit(i: int) -> InfeasibleError | None:
+        try:
+            bills.require_fit(i, available)
+        except InfeasibleError as error:
+            return error
+        return None
+
+    last = len(runs) - 1
+    if misfit(last) is None:
+        return ask, ()
+    too_large = misfit(0)
+    if too_large is not None:
+        raise too_large
+    low, high = 0, last
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if misfit(middle) is None else (low, middle)
+    size = units.count(runs[low].params)
+    text = f"sizes above {size} do not fit on {available:,} {machine.part.id} and are left out; more of them would do."
+    return ask._replace(most_params=runs[low].params), (Notice("size_limit", text),)
