@@ -77,32 +77,31 @@ def _fitting(goal: Wanted, ask: Ask) -> tuple[Ask, tuple[Notice, ...]]:
     from scaleplan.specs.pilot_widths import PilotBills
 
     machine = goal.machine
-    if machine is None or machine.accelerators is None:
-        return ask, ()
+    assert machine is not None
     available = machine.accelerators
     found = candidates(ask.kind, ask.reach)
-    # A size of any tokens will do: a step of one sequence each is what it takes at the least.
-    runs = [pilot_run(found, int(np.flatnonzero(found.shape == i)[0])) for i in np.unique(found.shape).tolist()]
+    # The fewest and the most tokens of a size stand for the others: the smallest batch and the largest.
+    runs = [pilot_run(found, int(np.flatnonzero(found.shape == i)[j])) for i in np.unique(found.shape) for j in (0, -1)]
     runs = [run._replace(id=f"{units.count(run.params)} parameters") for run in runs]
     bills = PilotBills(runs, machine)
 
     def misfit(i: int) -> InfeasibleError | None:
         try:
-            bills.require_fit(i, available)
+            bills.require_fit(2 * i, available)
+            bills.require_fit(2 * i + 1, available)
         except InfeasibleError as error:
             return error
         return None
 
-    last = len(runs) - 1
-    if misfit(last) is None:
+    # One by one from the smallest: a larger shape with more heads may fit where a smaller one does not.
+    sizes = range(len(runs) // 2)
+    first = next(((i, error) for i in sizes if (error := misfit(i)) is not None), None)
+    if first is None:
         return ask, ()
-    too_large = misfit(0)
-    if too_large is not None:
-        raise too_large
-    low, high = 0, last
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if misfit(middle) is None else (low, middle)
-    size = units.count(runs[low].params)
-    text = f"sizes above {size} do not fit on {available:,} {machine.part.id} and are left out; more of them would do."
-    return ask._replace(most_params=runs[low].params), (Notice("size_limit", text),)
+    if first[0] == 0:
+        raise first[1]
+    most = runs[2 * (first[0] - 1)].params
+    size = units.count(most)
+    many = "any number of" if available is None else f"{available:,}"
+    text = f"sizes above {size} do not fit on {many} {machine.part.id} and are left out."
+    return ask._replace(most_params=most), (Notice("size_limit", text),)

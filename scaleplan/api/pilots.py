@@ -16,7 +16,7 @@ from scaleplan.api.pilot_runs import Costed, designed
 from scaleplan.api.pilot_target import Wanted, wanted
 from scaleplan.errors import InfeasibleError, Notice, UsageError
 from scaleplan.pilots.ask import Ask
-from scaleplan.pilots.certainty import Points
+from scaleplan.pilots.certainty import CONSTANTS, Points
 from scaleplan.pilots.goals import GOALS, MOST_RUN, RUNS, SEEDS
 from scaleplan.pilots.lint import lint
 from scaleplan.pilots.noise import MISFIT, SEED_SD, Noise
@@ -42,6 +42,8 @@ _HOURS_TRIES, _HOURS_NEAR = 6, 0.98
 """Our choice: compute is scaled until its accelerator-hours are within 2 % of those given."""
 _FIRST_MFU = 0.35
 """Our choice: where that search starts."""
+_LEAST_RUNS = CONSTANTS + 2
+"""Of a design beside fewer runs of one's own, which tell nothing."""
 _PRIOR_DOF = 8
 """Our choice: the default noise counts as much as nine seeds of one point, of which three alone err by half."""
 
@@ -115,7 +117,7 @@ def score_pilots(
     )
     ask.noise.check()
     own = score(ask, Path(runs).name, points)
-    others, more = _beside(ask, own)
+    own, others, more = _beside(ask, own)
     said = lint(points, ask.target, own.condition)
     return ScoredPilots(
         law=goal.law,
@@ -124,7 +126,7 @@ def score_pilots(
         words=goal.words,
         own=own,
         others=others,
-        warnings=(*goal.notices, *notices, *said, *more),
+        warnings=(*notices, *said, *more),
     )
 
 
@@ -189,7 +191,7 @@ def _planned(goal: Wanted, made: Costed, notices: tuple[Notice, ...]) -> PilotPl
     proposal = made.proposal
     worth = proposal.value
     said = [*notices, *_held(goal)]
-    if not worth.pays and goal.target.run is None:
+    if not worth.pays and not _of_loss(goal):
         gain, cost = units.flop(worth.gain_flop), units.flop(worth.cost_flop)
         text = f"the runs are expected to save {gain} FLOP of the target, and cost {cost}: a smaller share may pay."
         said.append(Notice("does_not_pay", text))
@@ -213,7 +215,12 @@ def _decision(goal: Wanted, proposal: Proposal | None) -> Decision:
     """Go on while runs pay; where limits fix the size, while there are any."""
     if proposal is None:
         return "stop"
-    return "go" if goal.target.run is not None or proposal.value.pays else "stop"
+    return "go" if _of_loss(goal) or proposal.value.pays else "stop"
+
+
+def _of_loss(goal: Wanted) -> bool:
+    """Whether the runs are for the loss alone, whose certainty saves no compute of the target by itself."""
+    return goal.target.run is not None or goal.words.goal == "loss"
 
 
 def _held(goal: Wanted) -> tuple[Notice, ...]:
@@ -295,7 +302,7 @@ def _stage(
         fitted=finished,
         makespan_days=None if made is None else made.makespan_days,
         assumptions=() if made is None else made.assumptions,
-        warnings=(*notices, *goal.notices, *finished.fitted.warnings, *rule),
+        warnings=(*notices, *(goal.notices if made is not None else ()), *finished.fitted.warnings, *rule),
     )
 
 
@@ -317,20 +324,21 @@ def _noise(words: PilotWords, finished: LawFit) -> tuple[Noise, tuple[Notice, ..
     return Noise(seed=pooled, misfit=misfit), (Notice("measured_noise", text),)
 
 
-def _beside(ask: Ask, own: Scored) -> tuple[tuple[Scored, ...], tuple[Notice, ...]]:
-    """A design and the templates of as much compute as a set of runs, best first."""
+def _beside(ask: Ask, own: Scored) -> tuple[Scored, tuple[Scored, ...], tuple[Notice, ...]]:
+    """A set of runs, and a design and the templates of as much compute, best first."""
     least = float(own.points.params.min())
     others = [score(ask, each.name, each.points, each.moved) for each in templates_for(ask, least)]
     notices: tuple[Notice, ...] = ()
     try:
-        designed = propose(ask._replace(runs=max(ask.runs, 6)), "designed").scored
+        best = propose(ask._replace(runs=max(ask.runs, _LEAST_RUNS)), "designed").scored
     except InfeasibleError as error:
         notices = (Notice("no_design", f"no design of this compute beside it: {error.message}"),)
     else:
-        fractions = curve(ask, designed)
+        fractions = curve(ask, best)
         others = [each._replace(compute_for_same=share_for(fractions, each, ask.goal)) for each in others]
-        others.append(designed)
+        own = own._replace(compute_for_same=share_for(fractions, own, ask.goal))
+        others.append(best)
     others.sort(
         key=lambda each: GOALS[ask.goal] * np.log(each.params_se) + (1 - GOALS[ask.goal]) * np.log(each.loss_se)
     )
-    return tuple(others), notices
+    return own, tuple(others), notices

@@ -14,8 +14,8 @@ from scaleplan.errors import InfeasibleError, Notice
 from scaleplan.pilots.ask import Ask
 from scaleplan.pilots.candidates import Candidates, candidates, embedding_share, without
 from scaleplan.pilots.certainty import Certainty, certainty
-from scaleplan.pilots.choice import Choice, choice_for, choose
-from scaleplan.pilots.goals import GOALS, SHARE
+from scaleplan.pilots.choice import Choice, choose
+from scaleplan.pilots.goals import SHARE
 from scaleplan.pilots.manifest import Manifest, PilotRun, Role
 from scaleplan.pilots.savings import curve, share_for
 from scaleplan.pilots.scoring import Scored, score, sure_of, templates_for
@@ -32,8 +32,9 @@ _FIRST_STAGE = 0.5
 """Our choice: after half the compute, cheapest runs first, a refit says which runs to make next."""
 _ANY = math.log(1000)
 """Our choice: what is known no better is not known."""
-_MOST_TIMES, _NEAR = 1e6, 1.1
-"""Our choice: a budget that is enough is looked for up to so many times the one asked for, to a tenth."""
+_MOST_TIMES, _NEAR, _MOST_SHARE = 1e6, 1.1, 0.9
+"""Our choice: a budget that is enough is looked for up to so many times the one asked for, to a tenth, and up to so
+much of the target."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -140,8 +141,10 @@ def _require_useful(ask: Ask, sure: Certainty) -> None:
     if ask.done is not None or _useful(ask, sure):
         return
     flop, target = units.flop(ask.flop), ask.target.train_flop
-    size = f"N* at the target open by a factor of {_factor(sure.params_se)}, published laws by "
-    loss = f"the loss at the target open by {100 * sure.loss_se:.3g}%, published laws by "
+    sources = ask.plausible.sources
+    laws = "published laws" if len(sources) > 1 else f"the doubt about {', '.join(sources)}"
+    size = f"N* at the target open by a factor of {_factor(sure.params_se)}, {laws} by "
+    loss = f"the loss at the target open by {100 * sure.loss_se:.3g}%, {laws} by "
     open_ = f"{loss}{100 * open_loss(ask.plausible, target):.3g}%"
     if ask.goal != "loss":
         open_ = f"{size}{_factor(open_size(ask.plausible, target))}"
@@ -161,19 +164,24 @@ def _enough(ask: Ask) -> str:
     def useful(times: float) -> bool:
         more = ask._replace(flop=ask.flop * times)
         try:
-            chosen = choice_for(more, candidates(more.kind, more.reach), GOALS[ask.goal])
+            found = candidates(more.kind, more.reach)
+            chosen = choose(more, found, templates_for(more, float(found.points.params.min())))
         except InfeasibleError:
             return False
         return _useful(more, sure_of(more, chosen.points))
 
-    low, high = 1.0, min(_MOST_TIMES, ask.target.train_flop / ask.flop)
-    if not useful(high):
+    target = ask.target.train_flop
+    low, high = 1.0, min(_MOST_TIMES, _MOST_SHARE * target / ask.flop)
+    if high <= low or not useful(high):
         return "no share of this target does better as it is asked: make the target larger, or take a published law"
     while high / low > _NEAR:
         middle = math.sqrt(low * high)
         low, high = (low, middle) if useful(middle) else (middle, high)
-    share = _rounded_up(high * ask.flop / ask.target.train_flop)
-    return f"a share of {100 * share:.6g}%, {units.flop(share * ask.target.train_flop)} FLOP, would do"
+    # What is told is enough, whatever rounding does to the candidates.
+    share = _rounded_up(high * ask.flop / target)
+    while share < _MOST_SHARE and not useful(share * target / ask.flop):
+        share = _rounded_up(share * _NEAR)
+    return f"a share of {100 * share:.6g}%, {units.flop(share * target)} FLOP, would do"
 
 
 def _rounded_up(value: float) -> float:

@@ -89,8 +89,8 @@ class PilotBills:
             raise found
         return found
 
-    def require_fit(self, i: int, available: int) -> None:
-        """Check that a run fits on some number of accelerators up to those available.
+    def require_fit(self, i: int, available: int | None) -> None:
+        """Check that a run fits on some number of accelerators up to those available, if that is known.
 
         Raises:
             InfeasibleError: it does not; on how many it does.

@@ -295,7 +295,7 @@ def _lines(plan: PilotPlan) -> list[str]:
         *_target_lines(plan),
         f"they tell N* to a factor of {size}, where {known} leave {before}, and the loss to {_percent(scored.loss_se)}",
         f"the runs cost {cost} FLOP ({part})"
-        if plan.target.run is not None
+        if plan.target.run is not None or plan.words.goal == "loss"
         else f"a better size saves {gain} FLOP of it on average ({share(saved)}); the runs cost {cost} ({part})",
         f"decision: {plan.decision}",
     ]
