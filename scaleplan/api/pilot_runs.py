@@ -42,7 +42,14 @@ def designed(goal: Wanted, ask: Ask, *, first: int = 0) -> Costed:
         return Costed(propose(ask, goal.name, first=first), None, ())
     ask, left_out = _fitting(goal, ask)
     try:
-        return _costed(goal, propose(ask, goal.name, first=first), left_out)
+        proposal = propose(ask, goal.name, first=first)
+    except InfeasibleError as error:
+        if not left_out:
+            raise
+        text = f"{left_out[0].message.rstrip('.')}: name larger accelerators, or more of them"
+        raise InfeasibleError(f"{error.message}; {text}") from None
+    try:
+        return _costed(goal, proposal, left_out)
     except InfeasibleError as error:
         if goal.words.within is None:
             raise

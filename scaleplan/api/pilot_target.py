@@ -20,6 +20,7 @@ from scaleplan.pilots.candidates import RATIOS, Kind
 from scaleplan.pilots.certainty import Points, Target
 from scaleplan.pilots.goals import SHARE
 from scaleplan.pilots.plausible import Plausible, is_additive, of_fit, published
+from scaleplan.specs.conditions import resource_words
 from scaleplan.specs.laws import DEFAULT_LAW, is_all, load_law, resolve_laws
 from scaleplan.specs.machines import machine_of
 from scaleplan.specs.numbers import Number
@@ -132,14 +133,15 @@ def wanted(
     first = _law(law, spec, path)
     plan = allocate_document(spec, path, {"flops": flops}, {}, law=first)
     words = _words(pilots, spec)
-    machine = _machine(words, spec, conditions)
+    machine = _machine(words, spec, conditions, flops)
     record = load_record(DEFAULT_HYPER)
     target = _target(first, plan)
     share = words.share
     if share is not None and not share.share and not share.gpu_hours:
         raise UsageError("share: must be above 0, such as 1% (got 0)")
-    if machine is None and words.within is not None:
-        raise UsageError("within: on what do the pilots run? Add --on 64xh100-sxm")
+    unused = [name for name, word in {**conditions, "within": words.within}.items() if word is not None]
+    if machine is None and unused:
+        raise UsageError(f"{', '.join(unused)} of which accelerator? Add --on 64xh100-sxm, on which the pilots run")
     named = () if machine is not None else (_no_machine(),)
     return Wanted(
         name=plan.problem.name or "pilots",
@@ -187,10 +189,13 @@ def _words(pilots: Mapping[str, Any] | None, spec: BudgetDocument | None) -> Pil
     return words
 
 
-def _machine(words: PilotWords, spec: BudgetDocument | None, conditions: Mapping[str, Any]) -> Machine | None:
+def _machine(
+    words: PilotWords, spec: BudgetDocument | None, conditions: Mapping[str, Any], flops: Any
+) -> Machine | None:
     """What pilots run on: what is named for them, or what the target runs on."""
     base: Conditions | None = None if spec is None else spec.conditions._replace(**_OF_TARGET)
-    given = conditions_from({**conditions, "on": words.on, "context": words.context}, base)
+    of_target = (resource_words(flops) or {}).get("on") if isinstance(flops, str) else None
+    given = conditions_from({**conditions, "on": words.on or of_target, "context": words.context}, base)
     return None if given.on is None else machine_of(given)
 
 

@@ -97,7 +97,7 @@ def _candidates(ask: Ask) -> Candidates:
     except InfeasibleError as error:
         if ask.done is not None:
             raise
-        raise InfeasibleError(f"{error.message}; {_enough(ask)}") from None
+        raise InfeasibleError(f"{error.message}; {_enough_tokens(ask) or _enough(ask)}") from None
     return found if ask.done is None else without(found, ask.done)
 
 
@@ -182,6 +182,19 @@ def _enough(ask: Ask) -> str:
     while share < _MOST_SHARE and not useful(share * target / ask.flop):
         share = _rounded_up(share * _NEAR)
     return f"a share of {100 * share:.6g}%, {units.flop(share * target)} FLOP, would do"
+
+
+def _enough_tokens(ask: Ask) -> str | None:
+    """The least unique tokens, to a factor of two, with which there are candidates, where they are what lacks."""
+    tokens = ask.tokens
+    while tokens < ask.flop:
+        tokens *= 2
+        try:
+            candidates(ask.kind, ask.reach._replace(tokens=tokens))
+        except InfeasibleError:
+            continue
+        return f"{units.count(tokens)} unique tokens would do"
+    return None
 
 
 def _rounded_up(value: float) -> float:

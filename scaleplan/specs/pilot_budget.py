@@ -2,33 +2,58 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scaleplan.specs.accelerators import cluster
+from scaleplan.specs.presets import looks_like_path
 from scaleplan.specs.yaml12 import yaml_text
 
 if TYPE_CHECKING:
+    from scaleplan.specs.machines import Machine
     from scaleplan.specs.pilot_plan import PilotPlan
-    from scaleplan.specs.pilot_words import PilotWords
 
 BUDGET = "budget.yaml"
 _HEADER = "# What these pilot runs are for. `scaleplan pilot budget.yaml --after runs.csv` says what to run next.\n"
+_OF_MACHINE = ("precision", "mfu", "goodput", "price", "network", "cluster")
 
 
 def pilot_budget_text(plan: PilotPlan) -> str:
-    """A budget file with the target of a plan of pilot runs, and everything asked of them as it was resolved."""
+    """A budget file with the target of a plan of pilot runs, and everything asked of them as it was resolved.
+
+    Files that it names, a law or an accelerator of one's own, are named by their whole paths.
+    """
     document: dict[str, Any] = {"schema": "scaleplan.budget/1", "name": plan.name}
-    if plan.law.file is None:
-        document["law"] = plan.law.id
-    document["budget"] = {"flops": plan.target.train_flop}
+    # After a refit the law is that of the runs, which their table gives again.
+    if plan.fitted is None:
+        document["law"] = plan.law.id if plan.law.file is None else str(Path(plan.law.file).absolute())
+    document["budget"] = {"flops": plan.target.train_flop, **_machine(plan.machine)}
     if plan.target.run is not None:
         document["limits"] = {"params": float(plan.plan.params)}
-    document["pilots"] = _words(plan.words, plan.flop / plan.target.train_flop)
+    document["pilots"] = _pilots(plan)
     return _HEADER + yaml_text(document)
 
 
-def _words(words: PilotWords, share: float) -> dict[str, Any]:
+def _machine(machine: Machine | None) -> dict[str, Any]:
+    """The accelerator, without how many there are for the pilots, and what was given about it."""
+    if machine is None or machine.conditions.on is None:
+        return {}
+    given = machine.conditions._asdict()
+    named = {"on": _whole(cluster(machine.conditions.on)[1])}
+    return named | {key: given[key] for key in _OF_MACHINE if given[key] is not None}
+
+
+def _pilots(plan: PilotPlan) -> dict[str, Any]:
     """The heading ``pilots``; accelerator-hours as the share of the target that they came to."""
+    words = plan.words
     given = {key: value for key, value in words._asdict().items() if value is not None and key != "share"}
     if words.ratios is not None:
         given["ratios"] = ":".join(f"{each:.15g}" for each in words.ratios)
-    return {"share": share, **given}
+    if plan.machine is not None and plan.machine.conditions.on is not None:
+        many, name = cluster(plan.machine.conditions.on)
+        given["on"] = _whole(name) if many is None else f"{many}x{_whole(name)}"
+    return {"share": plan.flop / plan.target.train_flop, **given}
+
+
+def _whole(name: str) -> str:
+    return str(Path(name).absolute()) if looks_like_path(name) else name

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scaleplan.pilots.scoring import Scored
     from scaleplan.planning.plan import Plan
     from scaleplan.specs.law_fit import LawFit
+    from scaleplan.specs.machines import Machine
     from scaleplan.specs.pilot_words import PilotWords
 
 Decision = Literal["go", "stop"]
@@ -39,6 +40,8 @@ class PilotPlan:
     spent_flop: float
     decision: Decision
     proposal: Proposal | None
+    machine: Machine | None = None
+    """What the runs are on; ``None`` where nothing was named."""
     fitted: LawFit | None = None
     makespan_days: float | None = None
     assumptions: tuple[Assumption, ...] = ()

@@ -14,7 +14,11 @@ from scaleplan.compute.bill import Extra
 from scaleplan.errors import UsageError, nearest, quoted
 from scaleplan.pilots.goals import GOALS
 from scaleplan.specs.conditions import extra, part
-from scaleplan.specs.numbers import whole
+
+MOST_RUNS = 1000
+"""Our choice: several times as many as there are candidates."""
+_MOST_TOKENS = 10**9
+"""Our choice: vocabularies and contexts are a few million at most."""
 
 
 class PilotWords(NamedTuple):
@@ -68,12 +72,17 @@ def _ratios(word: Any) -> tuple[float, float]:
     return pair
 
 
-def _count(name: str) -> Callable[[Any], int]:
+def _count(most: int) -> Callable[[Any], int]:
+    """A whole number from 1 to ``most``."""
+
     def read(word: Any) -> int:
-        value = whole(name, word)
-        if value < 1:
-            raise UsageError(f"must be at least 1 (got {value})")
-        return value
+        try:
+            value = float(word)
+        except (TypeError, ValueError):
+            value = 0.0
+        if not (1 <= value <= most and value.is_integer()):
+            raise UsageError(f"must be a whole number from 1 to {most:,} (got {units.shown(word)})")
+        return int(value)
 
     return read
 
@@ -87,15 +96,15 @@ def _on(word: Any) -> str:
 
 READERS: dict[str, Callable[[Any], Any]] = {
     "share": extra,
-    "runs": _count("runs"),
-    "seeds": _count("seeds"),
+    "runs": _count(MOST_RUNS),
+    "seeds": _count(MOST_RUNS),
     "goal": _goal,
     "noise": _above_zero,
     "misfit": units.share,
     "max_run": part,
     "ratios": _ratios,
-    "vocab": _count("vocab"),
-    "context": _count("context"),
+    "vocab": _count(_MOST_TOKENS),
+    "context": _count(_MOST_TOKENS),
     "on": _on,
     "within": units.days,
     "unique_tokens": lambda word: units.parse(word, "tokens"),

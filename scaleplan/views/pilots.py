@@ -115,7 +115,8 @@ def _run_row(run: PilotRun, decision: str) -> dict[str, Any]:
 
     own = {key: getattr(run, key) for key in PILOT_COLUMNS if hasattr(run, key)}
     layers, width = int(run.shape.layers), int(run.shape.width)
-    return own | {"shape": shape_in_words(run.shape), "layers": layers, "width": width, "decision": decision}
+    row = own | {"shape": shape_in_words(run.shape), "layers": layers, "width": width, "decision": decision}
+    return {key: row[key] for key in PILOT_COLUMNS}
 
 
 def _score_row(scored: Scored) -> dict[str, Any]:
@@ -212,7 +213,8 @@ def _run_grid(plan: PilotPlan, runs: Sequence[PilotRun]) -> Grid:
     ]
     left = "batch, steps and learning rate stand in JSON and in the manifest; " if priced else ""
     note = f"{left}LxW: layers by width; s: another seed, *: held back as the test of the others"
-    title = f"{plan.name}: {len(runs)} pilot runs, cheapest first"
+    many = "1 pilot run" if len(runs) == 1 else f"{len(runs)} pilot runs, cheapest first"
+    title = f"{plan.name}: {many}"
     numeric = [False, True, True, True, False, True, True, *([True] if money or not priced else []), True]
     return Grid(title=title, headers=[*headers, "FLOP"], rows=cells, numeric=numeric, note=note)
 

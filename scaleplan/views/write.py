@@ -26,7 +26,8 @@ def write(result: Table | Stream, *, form: Format, output: str | None, quiet: bo
         output: a path, replaced only once the whole result is written; ``None`` or ``-`` for standard output.
         quiet: leave the notices out of stderr.
         get: print only the bare value of this key, of the first row of a table or of every row of a stream, one a line;
-            of a table of one entry also the value of the field that goes by this name.
+            of a table of one entry also the value of the field that goes by this name, of one without rows that of the
+            inputs.
 
     Raises:
         UsageError: no such key, with the nearest; no rows to read it from; or a place that cannot be written.
@@ -51,7 +52,7 @@ def _require_key(result: Table | Stream, key: str) -> None:
         raise UsageError(
             f"no key {quoted(key)} in the rows of {result.verb}.{hint} It has {', '.join(result.columns)}{others}"
         )
-    if isinstance(result, Table) and not result.rows:
+    if isinstance(result, Table) and not result.rows and key not in result.inputs:
         why = "".join(f": {notice.message}" for notice in result.warnings[:1])
         raise UsageError(f"{result.verb} has no rows to read {key} from{why}")
 
@@ -84,7 +85,7 @@ def _write_rows(result: Table | Stream, form: Format, sink: BinaryIO) -> Sequenc
 
 def _write_values(result: Table | Stream, key: str, sink: BinaryIO) -> Sequence[Notice]:
     if isinstance(result, Table):
-        row = result.rows[0]
+        row = result.rows[0] if result.rows else result.inputs
         sink.write(_bare(row[key] if key in row else named_values(result)[key]))
         return result.warnings
     for block in result.blocks:
