@@ -68,7 +68,7 @@ def mapping(name: str, words: object) -> Mapping[str, Any]:
     return given_words
 
 
-_EXAMPLES = {"limits": "{'max_params': '80B'}", "serving": "{'tokens': '2T'}"}
+_EXAMPLES = {"pilots": "{'share': '1%'}", "limits": "{'max_params': '80B'}", "serving": "{'tokens': '2T'}"}
 NOTHING = Asked(LimitWords(), None, ())
 """Nothing asked beside the budget."""
 

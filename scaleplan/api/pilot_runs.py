@@ -106,7 +106,7 @@ def _fitting(goal: Wanted, ask: Ask) -> tuple[Ask, tuple[Notice, ...]]:
     if first is None:
         return ask, ()
     if first[0] == 0:
-        raise first[1]
+        raise InfeasibleError(f"{first[1].message}: take larger accelerators or more, or lower --context or --vocab")
     most = runs[2 * (first[0] - 1)].params
     size = units.count(most)
     many = "any number of" if available is None else f"{available:,}"

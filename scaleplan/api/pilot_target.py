@@ -40,15 +40,13 @@ if TYPE_CHECKING:
 PLAUSIBLE = (
     "besiroglu-2024",
     "gadre-2024",
-    "gadre-2024:redpajama",
-    "gadre-2024:refinedweb",
     "hoffmann-2022-a3",
     "ludziejewski-2025",
     "muennighoff-2023",
     "sardana-2023",
 )
-"""The published laws of dense models of the form E + A / N^alpha + B / D^beta that count all parameters; of variants
-that a paper gives for parts of the same runs one stands for all."""
+"""The published laws of dense models of the form E + A / N^alpha + B / D^beta that count all parameters, one a
+paper."""
 _OFF = 0.01
 """Our choice: a plan further than this from its law's best size, in the logarithm, is one that limits hold there."""
 _OF_TARGET = {"days": None, "gpu_hours": None, "usd": None, "pilots": None, "evaluation": None, "batch": None}

@@ -32,9 +32,8 @@ _FIRST_STAGE = 0.5
 """Our choice: after half the compute, cheapest runs first, a refit says which runs to make next."""
 _ANY = math.log(1000)
 """Our choice: what is known no better is not known."""
-_MOST_TIMES, _NEAR, _MOST_SHARE = 1e6, 1.1, 0.9
-"""Our choice: a budget that is enough is looked for up to so many times the one asked for, to a tenth, and up to so
-much of the target."""
+_NEAR, _MOST_SHARE = 1.1, 0.9
+"""Our choice: a budget that is enough is looked for to a tenth, up to so much of the target."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -171,7 +170,7 @@ def _enough(ask: Ask) -> str:
         return _useful(more, sure_of(more, chosen.points))
 
     target = ask.target.train_flop
-    low, high = 1.0, min(_MOST_TIMES, _MOST_SHARE * target / ask.flop)
+    low, high = 1.0, _MOST_SHARE * target / ask.flop
     if high <= low or not useful(high):
         return "no share of this target does better as it is asked: make the target larger, or take a published law"
     while high / low > _NEAR:

@@ -1,16 +1,16 @@
 """What certainty is worth: compute of the target run that a wrong size wastes.
 
-A size off by delta = ln(N / N*) at fixed compute costs, to second order, the loss of
+A size off by delta = ln(N / N*) reaches with C what the best size reaches with C', to second order
 
-    ln C' / C = (alpha + beta) / 2  delta^2
+    ln C / C' = (alpha + beta) / 2  delta^2
 
-less compute (derived here: with alpha u = beta v at the optimum, u and v the terms of size and data,
-d^2 L / d ln N^2 = alpha u (alpha + beta) and d L / d ln C = -alpha u).
-delta is known to a standard error before and another after the runs, so that
+(derived here: with alpha u = beta v at the optimum, u and v the terms of size and data, d^2 L / d ln N^2 at fixed C is
+alpha u (alpha + beta), and d L* / d ln C = -alpha u). Where delta is normal with a standard error se, the share
 
-    gain = (alpha + beta) / 2 (se_before^2 - se_after^2) C
+    waste(se) = E[1 - C' / C] = 1 - 1 / sqrt(1 + (alpha + beta) se^2)
 
-is what runs save in the target, on average over the plausible laws, and they pay while it is above what they cost.
+of the compute is wasted on average, and runs that take se from one value to another save waste(before) - waste(after)
+of the target, on average over the plausible laws; they pay while that is more than they cost.
 Before any run is made se_before is what published laws leave open. A more certain loss is worth something too, but
 what depends on the use that is made of it; here it counts for nothing.
 """
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from scaleplan.pilots.plausible import Plausible
 
     Floats = NDArray[np.float64]
-
-MOST_WASTE = 1.0
-"""Our choice: beyond the target's whole compute the second order says nothing any more."""
 
 
 class Value(NamedTuple):
@@ -48,10 +45,10 @@ class Value(NamedTuple):
 
 
 def waste(plausible: Plausible, params_se: Floats | float) -> float:
-    """The share of compute that a size known to a standard error of ln N* wastes on average, at most all of it."""
+    """The share of compute that a size known to a standard error of ln N* wastes on average."""
     law = plausible.law
-    lost = (np.asarray(law.alpha).reshape(-1) + np.asarray(law.beta).reshape(-1)) / 2 * np.square(params_se)
-    return float(np.mean(np.minimum(lost, MOST_WASTE)))
+    bend = np.asarray(law.alpha).reshape(-1) + np.asarray(law.beta).reshape(-1)
+    return float(np.mean(1 - 1 / np.sqrt(1 + bend * np.square(params_se))))
 
 
 def value(plausible: Plausible, target_flop: float, before: Floats | float, after: Floats, cost_flop: float) -> Value:

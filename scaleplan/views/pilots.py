@@ -251,7 +251,8 @@ def _score_grid(every: Sequence[Scored], designed: str) -> Grid:
     moved = "; *: sizes below the smallest that can be built are moved there" if any(e.moved for e in every) else ""
     note = (
         "loss +-: standard error of the loss at the target; N* x/: of its best size, as a factor; D/N: how far tokens "
-        f"a parameter range; same for: the share of this compute for which {designed} tells as much{moved}"
+        f"a parameter range; same for: the share of this compute for which {designed} tells as much; errors are those "
+        f"of `scaleplan fit --no-prior`{moved}"
     )
     return Grid(
         title="what equal compute tells of the target",
