@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scaleplan.specs.job_set import HEAD, JobSet, id_list, slug
+from scaleplan.specs.yaml12 import yaml_text
 
 SKYPILOT_NAMES: Mapping[str, str] = {
     "a10g": "A10G",
@@ -117,7 +118,7 @@ def task_files(jobs: JobSet) -> dict[str, str]:
             "file_mounts": {_MOUNT: {"source": "${RESULTS_BUCKET}", "mode": "MOUNT_CACHED"}},
             "run": _RUN if group.nodes == 1 else _RUN_MANY,
         }
-        files[_task(group.accelerators)] = _yaml(document)
+        files[_task(group.accelerators)] = yaml_text(document, width=200)
     return files
 
 
@@ -136,10 +137,3 @@ def _words(jobs: JobSet, run_id: str, accelerators: int | None) -> str:
 
 def _task(accelerators: int) -> str:
     return f"sky-{accelerators}.yaml"
-
-
-def _yaml(document: dict[str, Any]) -> str:
-    import yaml
-
-    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    return yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=True, width=200)
