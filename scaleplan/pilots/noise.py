@@ -31,9 +31,9 @@ nats at low losses to 0.1 at high ones; Choshen et al. 2024, arXiv 2410.11840: u
 MISFIT = 0.002
 """Our choice: 0.2 % a decade, for one run. Bands take 1 % a decade for what all runs miss alike (``laws/uncertainty``),
 which no choice among runs averages out."""
-STARVATION = 0.02
-"""Our choice: 2 % a decade, less than the 5 % that bands of fitted laws take for what such runs miss alike
-(docs/decisions/0012), and enough to keep the dearest runs of a design from the fewest tokens there are."""
+STARVATION = 0.01
+"""Our choice: 1 % a decade, a fifth of what bands of fitted laws take for what such runs miss alike (5 %,
+docs/decisions/0012), as ``MISFIT`` is a fifth of theirs."""
 _MOST_SD = 0.5
 """Our choice: a larger error is no error of a loss that was given in nats a token."""
 
