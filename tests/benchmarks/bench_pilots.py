@@ -16,8 +16,10 @@ import statistics
 import time
 from collections.abc import Callable
 
-from score_pilots import PUBLISHED, asked
+from score_pilots import asked
 
+import scaleplan.pilots.candidates as lattice
+from scaleplan.api.pilot_target import PLAUSIBLE
 from scaleplan.pilots.ask import Ask
 from scaleplan.pilots.candidates import Candidates, candidates
 from scaleplan.pilots.design import Problem, design
@@ -44,17 +46,26 @@ def problem(ask: Ask, found: Candidates) -> Problem:
     return Problem(ask.plausible, ask.target, found.points, ask.noise, ask.runs, ask.flop)
 
 
+def finer(ask: Ask) -> Candidates:
+    """More candidates than a proposal has: those of a lattice of 26 sizes and ratios."""
+    lattice.SIZES = lattice.STEPS_OF_RATIO = 26
+    found = candidates(ask.kind, ask.reach)
+    lattice.SIZES = lattice.STEPS_OF_RATIO = 16
+    return found
+
+
 def main() -> None:
     """Print the times, and their ratios to the bars."""
-    laws = published([load_law(name) for name in PUBLISHED], DRAWS, 0)
+    laws = published([load_law(name) for name in PLAUSIBLE], DRAWS, 0)
     print("| | first [s] | least [s] | median [s] | median / bar |")
     print("|---|---|---|---|---|")
     for vocabulary in (32_000, 128_256):
         ask = asked(laws, vocabulary)
         found = candidates(ask.kind, ask.reach)
         points = propose(ask, "bench").scored.points
-        bare = problem(ask, found)
+        bare, many = problem(ask, found), problem(ask, finer(ask))
         line(f"design of {ask.runs} of {len(found)} candidates", lambda bare=bare: design(bare), DESIGN_BAR)
+        line(f"design of {ask.runs} of {len(many.points)} candidates", lambda many=many: design(many), DESIGN_BAR)
         line("score of a design", lambda ask=ask, points=points: score(ask, "own", points), SCORE_BAR)
         line(f"the candidates, vocabulary {vocabulary:,}", lambda ask=ask: candidates(ask.kind, ask.reach))
         line("the whole proposal, templates and savings too", lambda ask=ask: propose(ask, "bench"))

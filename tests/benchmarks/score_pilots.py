@@ -23,8 +23,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from score_pilots_refits import Errors, Simulated, cold, forecast, refitted, simulated
+from score_pilots_alike import print_alike
+from score_pilots_refits import Errors, Simulated, cold, forecast, plain, refitted, simulated
 
+from scaleplan.api.pilot_target import PLAUSIBLE
 from scaleplan.laws.additive import Additive
 from scaleplan.laws.hyperparameters import Run
 from scaleplan.pilots.ask import Ask
@@ -42,16 +44,6 @@ from scaleplan.specs.records import load_record
 
 TARGET, SHARE, CONTEXT = 1e24, 0.01, 8192
 PLAIN = Noise(starvation=0.0)
-PUBLISHED = (
-    "besiroglu-2024",
-    "gadre-2024",
-    "gadre-2024:redpajama",
-    "gadre-2024:refinedweb",
-    "hoffmann-2022-a3",
-    "ludziejewski-2025",
-    "muennighoff-2023",
-    "sardana-2023",
-)
 COLD = (40, 5)
 """Laws and repetitions of the fits one by one."""
 
@@ -69,7 +61,7 @@ def main() -> None:
     """Print the tables."""
     start = time.perf_counter()
     repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 50
-    laws = [load_law(name) for name in PUBLISHED]
+    laws = [load_law(name) for name in PLAUSIBLE]
     print(f"{len(laws)} published laws: {', '.join(law.id for law in laws)}\n")
     drawn = published(laws, 200, 1)
     others = {"the published laws as they stand": unmoved(laws), "100 draws of besiroglu-2024": of_besiroglu()}
@@ -85,6 +77,7 @@ def main() -> None:
         bare = {"designed": sets["designed"], **{each.name: each.points for each in templates_for(ask, 0.0)}}
         print_scores(f"{title}: 200 draws, templates on their own sizes", ask, drawn, bare, repetitions)
         print_fits(f"{title}: fits one by one", ask, drawn, sets)
+        print_alike(f"{title}: misfit that neighbours share", ask, drawn, sets)
     print(f"{time.perf_counter() - start:.0f} s")
 
 
@@ -140,7 +133,9 @@ def print_scores(title: str, ask: Ask, laws: Plausible, sets: dict[str, Points],
     print("|---|---|---|---|---|---|")
     for each in rows:
         cells = (cell(100 * each.sure.loss_se, each.ratios[0], "%"), cell(each.sure.params_se, each.ratios[1], ""))
-        print(f"| {each.name} | {' | '.join(cells)} | {against(own, each, ask, curve, sets)} | {100 * each.lost:.2g} % |")
+        print(
+            f"| {each.name} | {' | '.join(cells)} | {against(own, each, ask, curve, sets)} | {100 * each.lost:.2g} % |"
+        )
     best = min(each.sure.loss_se for each in rest), min(each.sure.params_se for each in rest)
     lower = 100 * (1 - own.sure.loss_se / best[0]), 100 * (1 - own.sure.params_se / best[1])
     print(f"\nAgainst the best template on each: ln L {lower[0]:.0f} % lower, ln N* {lower[1]:.0f} %.\n", flush=True)
@@ -177,16 +172,18 @@ def fractions(ask: Ask, laws: Plausible) -> list[Fraction]:
 def print_fits(title: str, ask: Ask, laws: Plausible, sets: dict[str, Points]) -> None:
     """The package's own fits of some of the runs: cold weighted least squares, and the default of ``fit``."""
     print(f"### {title}\n\n{COLD[0]} laws, {COLD[1]} repetitions each: errors of ln L [%] and ln N*\n")
-    print("| runs | from the true constants | cold starts | E or an exponent at 0 | largest difference of ln N* | default |")
-    print("|---|---|---|---|---|---|")
+    heads = ("runs", "from the true constants", "cold starts", "E or an exponent at 0", "largest difference of ln N*")
+    print(f"| {' | '.join(heads)} | `--no-prior`; default | default: mean error of ln L |")
+    print("|---" * 7 + "|")
     for name, points in sets.items():
         runs = simulated(laws, points, ask.noise, TARGET, COLD[1], 3)
         some = Simulated(runs.laws[: COLD[0]], *runs[1:4], runs.log_loss[: COLD[0]])
         warm = refitted(some, TARGET)
         own, bound = cold(some, TARGET, *COLD)
-        usual = forecast(some, TARGET, *COLD)
+        bare, usual = plain(some, TARGET, *COLD), forecast(some, TARGET, *COLD)
         apart = float(np.max(np.abs(own.params - warm.params)))
-        print(f"| {name} | {shown(warm)} | {shown(own)} | {100 * bound:.2g} % | {apart:.1g} | {shown(usual)} |", flush=True)
+        cells = (shown(warm), shown(own), f"{100 * bound:.2g} %", f"{apart:.1g}", f"{shown(bare)}; {shown(usual)}")
+        print(f"| {name} | {' | '.join(cells)} | {100 * float(usual.loss.mean()):+.2g} % |", flush=True)
     print()
 
 

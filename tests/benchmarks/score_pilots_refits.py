@@ -9,6 +9,7 @@ package's own search, which knows nothing of them.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,7 +65,9 @@ def constants(plausible: Plausible) -> np.ndarray:
     return np.stack([np.log(A), np.log(B), np.log(E), alpha, beta], axis=1)
 
 
-def simulated(plausible: Plausible, points: Points, noise: Noise, flop: float, repetitions: int, seed: int) -> Simulated:
+def simulated(
+    plausible: Plausible, points: Points, noise: Noise, flop: float, repetitions: int, seed: int
+) -> Simulated:
     """Runs of ``points`` under every law, made so many times."""
     random = np.random.Generator(np.random.PCG64(seed))
     different, seeds = distinct(points)
@@ -102,13 +105,19 @@ def cold(runs: Simulated, flop: float, laws: int, repetitions: int) -> tuple[Err
 
 
 def forecast(runs: Simulated, flop: float, laws: int, repetitions: int) -> Errors:
-    """Errors of the default fit, with its own weights and priors; the seeds of a point are given as their mean."""
-    row = np.arange(len(runs.points))
-    fits = [
-        [fit_forecast(_table(runs, row, runs.log_loss[i, j], runs.seeds * 1.0), FORM) for j in range(repetitions)]
-        for i in range(laws)
-    ]
-    return _errors(fits, runs, flop)
+    """Errors of the default fit, with its own weights and priors; seeds are rows of their own."""
+    return _by_itself(runs, flop, (laws, repetitions), lambda table: fit_forecast(table, FORM))
+
+
+def plain(runs: Simulated, flop: float, laws: int, repetitions: int) -> Errors:
+    """Errors of the fit with ``--no-prior``, which weighs all rows alike."""
+    return _by_itself(runs, flop, (laws, repetitions), lambda table: fit_form(table, FORM))
+
+
+def _by_itself(runs: Simulated, flop: float, count: tuple[int, int], fit: Callable[[Runs], Fit]) -> Errors:
+    row = np.repeat(np.arange(len(runs.points)), runs.seeds)
+    tables = [[_table(runs, row, each[row], np.ones(len(row))) for each in line[: count[1]]] for line in runs.log_loss]
+    return _errors([[fit(each) for each in line] for line in tables[: count[0]]], runs, flop)
 
 
 def _table(runs: Simulated, row: np.ndarray, log_loss: np.ndarray, weight: np.ndarray) -> Runs:

@@ -39,6 +39,7 @@ def modules_after(*args: str, stdin: str = "") -> set[str]:
         ("--help",),
         ("allocate", "--help"),
         ("fit", "--help"),
+        ("pilot", "--help"),
         ("allocate", "--flops", "1e24", "--format", "json"),
         ("allocate", "--flops", "1e24", "--format", "csv"),
         ("allocate", "--flops", "1e24", "--get", "params"),
@@ -103,11 +104,21 @@ def test_help_loads_neither_yaml_nor_the_planner():
 def test_a_table_loads_rich_where_cells_must_be_wrapped_and_a_stream_polars_and_nothing_else(monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
     for words in (("allocate", "--flops", "1e24"), ("models",), ("accelerators", "h100"), ("abilities",)):
-        assert not [name for name in HEAVY if name in modules_after(*words)], words
+        loaded = modules_after(*words)
+        assert not [name for name in HEAVY if name in loaded], words
     monkeypatch.setenv("COLUMNS", "80")
-    assert {name for name in HEAVY if name in modules_after("abilities")} == {"rich"}
+    narrow = modules_after("abilities")
+    assert {name for name in HEAVY if name in narrow} == {"rich"}
     streamed = modules_after("allocate", "--flops", "-", "--format", "csv", stdin="1e24\n")
     assert {name for name in HEAVY if name in streamed} <= {"numpy", "polars", "statistics"}
+
+
+def test_a_design_of_pilot_runs_loads_numpy_and_nothing_else(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    words = ("pilot", "--flops", "1e22", "--runs", "12", "--on", "8xh100-sxm", "--quiet")
+    for form in ("json", "table"):
+        loaded = modules_after(*words, "--format", form)
+        assert {name for name in HEAVY if name in loaded} == {"numpy"}, form
 
 
 def test_importing_the_package_loads_nothing():
