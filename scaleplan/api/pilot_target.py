@@ -47,6 +47,8 @@ PLAUSIBLE = (
 )
 """The published laws of dense models of the form E + A / N^alpha + B / D^beta that count all parameters, one a
 paper."""
+_LEAST_SHARE = 1e-9
+"""Our choice: a thousandth of what the smallest run of any use takes of the largest targets."""
 _OFF = 0.01
 """Our choice: a plan further than this from its law's best size, in the logarithm, is one that limits hold there."""
 _OF_TARGET = {"days": None, "gpu_hours": None, "usd": None, "pilots": None, "evaluation": None, "batch": None}
@@ -135,8 +137,8 @@ def wanted(
     record = load_record(DEFAULT_HYPER)
     target = _target(first, plan)
     share = words.share
-    if share is not None and not share.share and not share.gpu_hours:
-        raise UsageError("share: must be above 0, such as 1% (got 0)")
+    if share is not None and share.share < _LEAST_SHARE and not share.gpu_hours:
+        raise UsageError(f"share: must be at least {_LEAST_SHARE:g}, such as 1% (got {share.share:g})")
     unused = [name for name, word in {**conditions, "within": words.within}.items() if word is not None]
     if machine is None and unused:
         raise UsageError(f"{', '.join(unused)} of which accelerator? Add --on 64xh100-sxm, on which the pilots run")

@@ -6,7 +6,6 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -17,13 +16,14 @@ from scaleplan.api.pilot_target import Wanted, wanted
 from scaleplan.errors import InfeasibleError, Notice, UsageError
 from scaleplan.pilots.ask import Ask
 from scaleplan.pilots.certainty import CONSTANTS, Points
-from scaleplan.pilots.goals import GOALS, MOST_RUN, RUNS, SEEDS
+from scaleplan.pilots.goals import GOALS, MOST_RUN, RUNS, SEEDS, SHARE
 from scaleplan.pilots.lint import lint
 from scaleplan.pilots.noise import MISFIT, SEED_SD, Noise
 from scaleplan.pilots.plausible import DRAWS, Plausible, of_fit
-from scaleplan.pilots.proposal import Proposal, propose
-from scaleplan.pilots.savings import curve, share_for
+from scaleplan.pilots.proposal import Proposal, propose, with_notices
+from scaleplan.pilots.savings import share_for
 from scaleplan.pilots.scoring import Scored, score, templates_for
+from scaleplan.specs.files import shown
 from scaleplan.specs.numbers import Number, whole
 from scaleplan.specs.pilot_plan import PilotPlan, ScoredPilots
 from scaleplan.specs.pilot_words import PilotWords
@@ -33,13 +33,12 @@ if TYPE_CHECKING:
     from scaleplan.pilots.goals import Goal
     from scaleplan.specs.law_fit import LawFit
     from scaleplan.specs.laws import LawLike
-    from scaleplan.specs.machines import Machine
     from scaleplan.specs.pilot_plan import Decision
 
 _FRACTIONS = (1.0, 0.5, 0.25, 0.1)
 """Our choice: of what is left, these are tried, and the one that saves most over its cost is proposed."""
-_HOURS_TRIES, _HOURS_NEAR = 6, 0.98
-"""Our choice: compute is scaled until its accelerator-hours are within 2 % of those given."""
+_HOURS_TRIES, _HOURS_NEAR = 8, 0.98
+"""Our choice: compute is searched until its accelerator-hours are within 2 % of those given, no longer than that."""
 _FIRST_MFU = 0.35
 """Our choice: where that search starts."""
 _LEAST_RUNS = CONSTANTS + 2
@@ -116,7 +115,7 @@ def score_pilots(
         flop=float(points.flop.sum()), runs=max(len(points), 1), seeds=1
     )
     ask.noise.check()
-    own = score(ask, Path(runs).name, points)
+    own = score(ask, shown(os.fspath(runs)), points)
     own, others, more = _beside(ask, own)
     said = lint(points, ask.target, own.condition)
     return ScoredPilots(
@@ -164,27 +163,48 @@ def _ask(goal: Wanted, plausible: Plausible) -> Ask:
 
 
 def _with_hours(goal: Wanted, ask: Ask) -> Costed:
-    """The runs that take the accelerator-hours given, or a little less."""
-    assert goal.hours is not None
-    machine: Machine | None = goal.machine
+    """The runs that take the accelerator-hours given, or a little less.
+
+    Raises:
+        UsageError: hours of no accelerator.
+        InfeasibleError: no useful design takes so few, or the target takes no more.
+    """
+    given, machine = goal.hours, goal.machine
+    assert given is not None
     if machine is None:
         raise UsageError("accelerator-hours of pilots need an accelerator: add --on h100-sxm, or give a share")
-    flop = goal.hours * 3600 * machine.part.peak * _FIRST_MFU
+    flop = given * 3600 * machine.part.peak * _FIRST_MFU
+    below, above = 0.0, ask.target.train_flop
     best: Costed | None = None
     for _ in range(_HOURS_TRIES):
-        found = designed(goal, ask._replace(flop=min(flop, ask.target.train_flop / 2)))
-        hours = found.proposal.manifest.gpu_hours
-        assert hours is not None
-        if hours <= goal.hours and (best is None or hours > (best.proposal.manifest.gpu_hours or 0.0)):
-            best = found
-            if hours >= _HOURS_NEAR * goal.hours:
-                break
-        flop *= goal.hours / hours * (1 + _HOURS_NEAR) / 2
+        if not below < flop < above:
+            flop = math.sqrt(below * above) if below else above / 2
+        found = designed(goal, ask._replace(flop=flop))
+        hours = _hours(found)
+        if hours > given:
+            above = flop
+        else:
+            below, best = flop, found
+        if _HOURS_NEAR * given <= hours <= given:
+            return found
+        flop *= given / hours * (1 + _HOURS_NEAR) / 2
     if best is None:
         raise InfeasibleError(
-            f"no useful pilots take {goal.hours:,.6g} hours of {machine.part.id} or less; raise them, or give a share"
+            f"no useful pilots take {given:,.6g} hours of {machine.part.id} or less; raise them, or give a share"
         )
-    return best
+    if above == ask.target.train_flop:
+        raise InfeasibleError(
+            f"{given:,.6g} hours of {machine.part.id} are as much as the target takes itself: give fewer, such as "
+            f"{SHARE * given:,.3g}, or a share"
+        )
+    text = f"the runs take {_hours(best):,.6g} of {given:,.6g} accelerator-hours; no design in between was found."
+    return best._replace(proposal=with_notices(best.proposal, (Notice("hours_left", text),)))
+
+
+def _hours(found: Costed) -> float:
+    hours = found.proposal.manifest.gpu_hours
+    assert hours is not None
+    return hours
 
 
 def _planned(goal: Wanted, made: Costed, notices: tuple[Notice, ...]) -> PilotPlan:
@@ -328,19 +348,15 @@ def _noise(words: PilotWords, finished: LawFit) -> tuple[Noise, tuple[Notice, ..
 
 def _beside(ask: Ask, own: Scored) -> tuple[Scored, tuple[Scored, ...], tuple[Notice, ...]]:
     """A set of runs, and a design and the templates of as much compute, best first."""
-    least = float(own.points.params.min())
-    others = [score(ask, each.name, each.points, each.moved) for each in templates_for(ask, least)]
-    notices: tuple[Notice, ...] = ()
     try:
-        best = propose(ask._replace(runs=max(ask.runs, _LEAST_RUNS)), "designed").scored
+        best = propose(ask._replace(runs=max(ask.runs, _LEAST_RUNS)), "designed")
     except InfeasibleError as error:
+        least = float(own.points.params.min())
+        others = [score(ask, each.name, each.points, each.moved) for each in templates_for(ask, least)]
         notices = (Notice("no_design", f"no design of this compute beside it: {error.message}"),)
     else:
-        fractions = curve(ask, best)
-        others = [each._replace(compute_for_same=share_for(fractions, each, ask.goal)) for each in others]
-        own = own._replace(compute_for_same=share_for(fractions, own, ask.goal))
-        others.append(best)
-    others.sort(
-        key=lambda each: GOALS[ask.goal] * np.log(each.params_se) + (1 - GOALS[ask.goal]) * np.log(each.loss_se)
-    )
+        own = own._replace(compute_for_same=share_for(best.fractions, own, ask.goal))
+        others, notices = [best.scored, *best.others], ()
+    of_params = GOALS[ask.goal]
+    others.sort(key=lambda each: of_params * np.log(each.params_se) + (1 - of_params) * np.log(each.loss_se))
     return own, tuple(others), notices

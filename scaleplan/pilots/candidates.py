@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -104,7 +105,7 @@ def candidates(kind: Kind, reach: Reach) -> Candidates:
     least = smallest_shape(kind)
     smallest = _counted(least, kind)
     fewest = kind.ratios[0]
-    largest = math.sqrt(reach.flop / (6 * fewest))
+    largest = min(math.sqrt(reach.flop / (6 * fewest)), MOST_PARAMS)
     if largest < smallest:
         raise InfeasibleError(
             f"no run of at most {units.flop(reach.flop)} FLOP is worth making: the smallest real shape with a "
@@ -212,7 +213,13 @@ def _of_shape(index: int, shape: Transformer, kind: Kind, reach: Reach) -> tuple
 
 
 def _real(size: float, kind: Kind) -> Transformer:
-    return real_shapes(shape_rules(size, vocabulary=kind.vocabulary, context=kind.context, top=1))[0]
+    return _real_shape(size, kind.vocabulary, kind.context)
+
+
+@cache
+def _real_shape(size: float, vocabulary: int, context: int) -> Transformer:
+    """The best real shape of a size; a design is made many times over, of the same smallest sizes."""
+    return real_shapes(shape_rules(size, vocabulary=vocabulary, context=context, top=1))[0]
 
 
 def _counted(shape: Transformer, kind: Kind) -> float:

@@ -5,8 +5,8 @@ For ln L of a run of C = 6 N D FLOP on the way to a target of C_t,
     sigma^2 = s^2 / k + (tau log10(C_t / C))^2 + (nu log10(5 N / D))^2,
 
 with s the scatter between seeds, of which k are run, tau the misfit a decade of compute short of the target, and nu
-that a decade short of five tokens a parameter; both are zero beyond. Without tau the cheapest runs would decide:
-noise averages out over many of them, but that the law is not quite true does not, and it is worst far from the target.
+that a decade short of five tokens a parameter; both are zero beyond. Noise averages out over seeds; that the law is not
+quite true does not, and it is worst far from the target.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from scaleplan.pilots.certainty import Certainty, certainty
 from scaleplan.pilots.choice import Choice, choose
 from scaleplan.pilots.goals import SHARE
 from scaleplan.pilots.manifest import Manifest, PilotRun, Role
-from scaleplan.pilots.savings import curve, share_for
+from scaleplan.pilots.savings import Fraction, curve, share_for
 from scaleplan.pilots.scoring import Scored, score, sure_of, templates_for
 from scaleplan.pilots.value import Value, open_loss, open_size, value
 
@@ -44,6 +44,8 @@ class Proposal:
     manifest: Manifest
     scored: Scored
     others: tuple[Scored, ...]
+    fractions: tuple[Fraction, ...]
+    """Designs of less compute, the whole one last; none for next runs."""
     value: Value
     before: float
     """The standard error of ln N* before the runs."""
@@ -73,11 +75,13 @@ def propose(ask: Ask, name: str, *, first: int = 0) -> Proposal:
     sure, before = sure_of(ask, points), _before(ask)
     _require_useful(ask, sure)
     scored = score(ask, "designed", points)
+    fractions = curve(ask, scored) if beside else ()
     return Proposal(
         ask=ask,
         manifest=_manifest(chosen, name, first),
         scored=scored,
-        others=_compared(ask, beside, scored),
+        others=_compared(ask, beside, fractions),
+        fractions=fractions,
         value=value(ask.plausible, ask.target.train_flop, before, sure.params, float(points.flop.sum())),
         before=float(np.exp(np.log(before).mean())),
         bound=chosen.bound,
@@ -100,10 +104,15 @@ def _candidates(ask: Ask) -> Candidates:
     return found if ask.done is None else without(found, ask.done)
 
 
+def with_notices(proposal: Proposal, notices: Sequence[Notice]) -> Proposal:
+    """The same proposal with more to be said of it."""
+    return replace(proposal, warnings=(*proposal.warnings, *notices))
+
+
 def with_costs(proposal: Proposal, runs: Sequence[PilotRun], notices: Sequence[Notice]) -> Proposal:
     """The same proposal with what its runs take, and what is to be said of that."""
     manifest = proposal.manifest._replace(runs=tuple(runs))
-    return replace(proposal, manifest=manifest, warnings=(*proposal.warnings, *notices))
+    return with_notices(replace(proposal, manifest=manifest), notices)
 
 
 def _before(ask: Ask) -> Floats:
@@ -113,11 +122,8 @@ def _before(ask: Ask) -> Floats:
     return np.full(np.size(ask.plausible.law.E), open_size(ask.plausible, ask.target.train_flop))
 
 
-def _compared(ask: Ask, beside: Sequence[Template], scored: Scored) -> tuple[Scored, ...]:
+def _compared(ask: Ask, beside: Sequence[Template], fractions: Sequence[Fraction]) -> tuple[Scored, ...]:
     """The templates by what they tell, each with the share of its compute that the design needs for the same."""
-    if not beside:
-        return ()
-    fractions = curve(ask, scored)
     others = [score(ask, each.name, each.points, each.moved) for each in beside]
     others.sort(key=lambda each: each.loss_se * each.params_se)
     return tuple(each._replace(compute_for_same=share_for(fractions, each, ask.goal)) for each in others)
@@ -172,7 +178,8 @@ def _enough(ask: Ask) -> str:
     target = ask.target.train_flop
     low, high = 1.0, _MOST_SHARE * target / ask.flop
     if high <= low or not useful(high):
-        return "no share of this target does better as it is asked: make the target larger, or take a published law"
+        advice = "make the target larger, widen --ratios, or take a published law"
+        return f"no share of this target does better as it is asked: {advice}"
     while high / low > _NEAR:
         middle = math.sqrt(low * high)
         low, high = (low, middle) if useful(middle) else (middle, high)

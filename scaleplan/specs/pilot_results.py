@@ -69,17 +69,11 @@ def collect(folder: str | os.PathLike[str]) -> Collected:
 
 
 def runs_rows(collected: Collected) -> list[dict[str, Any]]:
-    """The finished runs as rows for a fit: ``run params tokens loss seed status``, in the manifest's order.
-
-    ``seed`` is there where any run has one; ``None`` is not known.
-    """
-    finished = [each for each in collected.outcomes if each.status == "finished"]
-    seeded = any(each.seed is not None for each in finished)
+    """The finished runs as rows for a fit, ``run params tokens loss``, in the manifest's order."""
     return [
         {"run": each.run_id, "params": each.params, "tokens": each.tokens, "loss": each.loss}
-        | ({"seed": each.seed} if seeded else {})
-        | {"status": each.status}
-        for each in finished
+        for each in collected.outcomes
+        if each.status == "finished"
     ]
 
 

@@ -5,7 +5,6 @@ The keys are those of the budget file; a flag is its key with dashes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
 
@@ -15,6 +14,8 @@ from scaleplan.errors import UsageError, nearest, quoted
 from scaleplan.pilots.goals import GOALS
 from scaleplan.specs.conditions import extra, part
 
+_RATIOS = (1e-3, 1e6)
+"""Our choice: a hundred times beyond what anybody trains at either end."""
 MOST_RUNS = 1000
 """Our choice: several times as many as there are candidates."""
 _MOST_TOKENS = 10**9
@@ -67,8 +68,11 @@ def _ratios(word: Any) -> tuple[float, float]:
         pair = float(low), float(high)
     except ValueError:
         pair = (0.0, 0.0)
-    if not 0 < pair[0] <= pair[1] < math.inf:
-        raise UsageError(f"must be the least and most tokens a parameter, such as 5:200 (got {quoted(str(word))})")
+    if not _RATIOS[0] <= pair[0] <= pair[1] <= _RATIOS[1]:
+        raise UsageError(
+            f"must be the least and most tokens a parameter, such as 5:200, from {_RATIOS[0]:g} to {_RATIOS[1]:,.0f} "
+            f"(got {quoted(str(word))})"
+        )
     return pair
 
 

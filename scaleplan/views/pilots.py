@@ -56,6 +56,8 @@ SCORE_COLUMNS = (
     "compute_for_same",
 )
 
+COLLECTED_COLUMNS = ("run", "params", "tokens", "loss")
+
 
 def pilot_table(plan: PilotPlan) -> Table:
     """The runs proposed, cheapest first."""
@@ -92,13 +94,11 @@ def collected_table(collected: Collected) -> Table:
     """The runs that finished, as a fit reads them."""
     from scaleplan.specs.pilot_results import runs_rows
 
-    rows = runs_rows(collected)
-    columns = list(rows[0]) if rows else ["run", "params", "tokens", "loss", "seed", "status"]
     return Table(
         verb="pilot",
         inputs={"name": collected.name, "outcomes": [_outcome(each) for each in collected.outcomes]},
-        columns=columns,
-        rows=rows,
+        columns=COLLECTED_COLUMNS,
+        rows=runs_rows(collected),
         warnings=collected.notices,
         grids=lambda: [_collected_grid(collected)],
     )
@@ -252,7 +252,7 @@ def _score_grid(every: Sequence[Scored], designed: str) -> Grid:
     note = (
         "loss +-: standard error of the loss at the target; N* x/: of its best size, as a factor; D/N: how far tokens "
         f"a parameter range; same for: the share of this compute for which {designed} tells as much; errors are those "
-        f"of `scaleplan fit --no-prior`{moved}"
+        f"of weighted least squares, which `scaleplan fit --no-prior` nearly has{moved}"
     )
     return Grid(
         title="what equal compute tells of the target",
