@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
 from scaleplan import units
-from scaleplan.errors import InfeasibleError, Notice
+from scaleplan.errors import InfeasibleError, Notice, UsageError
+from scaleplan.pilots.ask import Ask
 from scaleplan.pilots.candidates import candidates
-from scaleplan.pilots.proposal import pilot_run, propose, with_costs
+from scaleplan.pilots.goals import MOST_RUN, RUNS, SEEDS, SHARE
+from scaleplan.pilots.noise import MISFIT, SEED_SD, Noise
+from scaleplan.pilots.proposal import pilot_run, propose, with_costs, with_notices
 
 if TYPE_CHECKING:
     from scaleplan.api.pilot_target import Wanted
-    from scaleplan.pilots.ask import Ask
+    from scaleplan.pilots.goals import Goal
+    from scaleplan.pilots.plausible import Plausible
     from scaleplan.pilots.proposal import Proposal
 
+_HOURS_TRIES, _HOURS_NEAR = 8, 0.98
+"""Our choice: compute is searched until its accelerator-hours are within 2 % of those given, no longer than that."""
+_FIRST_MFU = 0.35
+"""Our choice: where that search starts."""
 _SHORTER = (0.5, 0.25)
 """Our choice: where all runs do not end in time, the largest is held to so much of what it might take."""
 
@@ -26,6 +35,26 @@ class Costed(NamedTuple):
     proposal: Proposal
     makespan_days: float | None
     assumptions: tuple[Any, ...]
+
+
+def ask_of(goal: Wanted, plausible: Plausible) -> Ask:
+    """What is asked of pilots, defaults filled in."""
+    words = goal.words
+    return Ask(
+        plausible=plausible,
+        target=goal.target,
+        kind=goal.kind,
+        flop=goal.flop,
+        noise=Noise(
+            seed=words.noise or SEED_SD,
+            misfit=MISFIT if words.misfit is None else words.misfit,
+        ),
+        goal=cast("Goal", words.goal or "both"),
+        runs=words.runs or RUNS,
+        seeds=words.seeds or SEEDS,
+        most_run=words.max_run or MOST_RUN,
+        tokens=words.unique_tokens or math.inf,
+    )
 
 
 def designed(goal: Wanted, ask: Ask, *, first: int = 0) -> Costed:
@@ -64,6 +93,51 @@ def designed(goal: Wanted, ask: Ask, *, first: int = 0) -> Costed:
         except InfeasibleError:
             continue
     raise InfeasibleError(f"{late.message}, or give a smaller share")
+
+
+def designed_in_hours(goal: Wanted, ask: Ask) -> Costed:
+    """The runs that take the accelerator-hours given, or a little less.
+
+    Raises:
+        UsageError: hours of no accelerator.
+        InfeasibleError: no useful design takes so few, or the target takes no more.
+    """
+    given, machine = goal.hours, goal.machine
+    assert given is not None
+    if machine is None:
+        raise UsageError("accelerator-hours of pilots need an accelerator: add --on h100-sxm, or give a share")
+    flop = given * 3600 * machine.part.peak * _FIRST_MFU
+    below, above = 0.0, ask.target.train_flop
+    best: Costed | None = None
+    for _ in range(_HOURS_TRIES):
+        if not below < flop < above:
+            flop = math.sqrt(below * above) if below else above / 2
+        found = designed(goal, ask._replace(flop=flop))
+        hours = _hours(found)
+        if hours > given:
+            above = flop
+        else:
+            below, best = flop, found
+        if _HOURS_NEAR * given <= hours <= given:
+            return found
+        flop *= given / hours * (1 + _HOURS_NEAR) / 2
+    if best is None:
+        raise InfeasibleError(
+            f"no useful pilots take {given:,.6g} hours of {machine.part.id} or less; raise them, or give a share"
+        )
+    if above == ask.target.train_flop:
+        raise InfeasibleError(
+            f"{given:,.6g} hours of {machine.part.id} are as much as the target takes itself: give fewer, such as "
+            f"{SHARE * given:,.3g}, or a share"
+        )
+    text = f"the runs take {_hours(best):,.6g} of {given:,.6g} accelerator-hours; no design in between was found."
+    return best._replace(proposal=with_notices(best.proposal, (Notice("hours_left", text),)))
+
+
+def _hours(found: Costed) -> float:
+    hours = found.proposal.manifest.gpu_hours
+    assert hours is not None
+    return hours
 
 
 def _costed(goal: Wanted, proposal: Proposal, notices: tuple[Notice, ...]) -> Costed:

@@ -59,6 +59,9 @@ def pilot(
     after: Annotated[
         str | None, typer.Option(metavar="FINISHED.csv", help="Refit to these runs, and propose the next.")
     ] = None,
+    judge: Annotated[
+        str | None, typer.Option(metavar="MANIFEST.csv", help="With --after: whether its runs left pay.")
+    ] = None,
     collect: Annotated[
         str | None, typer.Option(metavar="DIR", help="Gather the results of a job folder into a table of runs.")
     ] = None,
@@ -106,7 +109,7 @@ def pilot(
     target = {"budget": budget, "flops": flops, "law": law}
     _one_way(
         {"score": score, "after": after, "collect": collect},
-        {**target, **asked, **conditions, "seed": None if seed == "0" else seed},
+        {**target, **asked, **conditions, "judge": judge, "seed": None if seed == "0" else seed},
         {"emit": emit, **folder},
     )
     result: Table
@@ -121,7 +124,7 @@ def pilot(
     else:
         from scaleplan.api.pilots import pilot as design
 
-        plan = design(**target, after=after, seed=seed, pilots=asked, **conditions)
+        plan = design(**target, after=after, judge=judge, seed=seed, pilots=asked, **conditions)
         if emit is not None:
             from scaleplan.api.pilot_folders import write_pilots
 
@@ -148,7 +151,16 @@ def _one_way(modes: dict[str, str | None], design: dict[str, str | None], folder
     if modes["collect"] is not None:
         unused = flags(design | folder)
     elif modes["score"] is not None:
-        of_runs = ("share", "runs", "seeds", "max_run", "on", "within", *("precision", "mfu", "goodput", "price"))
+        of_runs = (
+            "judge",
+            "share",
+            "runs",
+            "seeds",
+            "max_run",
+            "on",
+            "within",
+            *("precision", "mfu", "goodput", "price"),
+        )
         unused = flags({name: design[name] for name in (*of_runs, "network")} | folder)
     elif folder["emit"] is None:
         unused = flags(folder)

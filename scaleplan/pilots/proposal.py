@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scaleplan import units
+from scaleplan.conventions import ParamCount
 from scaleplan.errors import InfeasibleError, Notice
 from scaleplan.pilots.ask import Ask
 from scaleplan.pilots.candidates import Candidates, candidates, embedding_share, without
-from scaleplan.pilots.certainty import Certainty, certainty
+from scaleplan.pilots.certainty import Certainty, Points, certainty
 from scaleplan.pilots.choice import Choice, choose
 from scaleplan.pilots.goals import SHARE
 from scaleplan.pilots.manifest import Manifest, PilotRun, Role
@@ -50,7 +51,7 @@ class Proposal:
     before: float
     """The standard error of ln N* before the runs."""
     bound: float
-    """How far a standard error may be above that of the best choice of runs, as a share."""
+    """How far a standard error may be above that of the best choice, as a share; infinite where none was made."""
     warnings: tuple[Notice, ...]
 
 
@@ -102,6 +103,27 @@ def _candidates(ask: Ask) -> Candidates:
             raise
         raise InfeasibleError(f"{error.message}; {_enough_tokens(ask) or _enough(ask)}") from None
     return found if ask.done is None else without(found, ask.done)
+
+
+def judged(ask: Ask, manifest: Manifest) -> Proposal:
+    """What the runs of a manifest would tell beside those that are done, and what that is worth."""
+    own = ask.kind.counts is ParamCount.TOTAL
+    params = np.array([run.params if own else run.params_nonembedding for run in manifest.runs])
+    tokens = np.array([run.tokens for run in manifest.runs])
+    points = Points(params, tokens, 6 * params * tokens)
+    before = _before(ask)
+    after = sure_of(ask, points).params
+    return Proposal(
+        ask=ask,
+        manifest=manifest,
+        scored=score(ask, manifest.name, points),
+        others=(),
+        fractions=(),
+        value=value(ask.plausible, ask.target.train_flop, before, after, float(points.flop.sum())),
+        before=float(np.exp(np.log(before).mean())),
+        bound=math.inf,
+        warnings=(),
+    )
 
 
 def with_notices(proposal: Proposal, notices: Sequence[Notice]) -> Proposal:

@@ -164,7 +164,7 @@ def _inputs(plan: PilotPlan) -> dict[str, Any]:
         "designs": [_score_row(each) for each in (proposal.scored, *proposal.others)],
         "params_se_before": _finite(proposal.before),
         "value": {**proposal.value._asdict(), "pays": proposal.value.pays},
-        "above_bound": proposal.bound,
+        "above_bound": _finite(proposal.bound),
         "gpu_hours": manifest.gpu_hours,
         "cost_usd": manifest.cost_usd,
     }
