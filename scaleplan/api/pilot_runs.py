@@ -49,7 +49,7 @@ def ask_of(goal: Wanted, plausible: Plausible) -> Ask:
             seed=words.noise or SEED_SD,
             misfit=MISFIT if words.misfit is None else words.misfit,
         ),
-        goal=cast("Goal", words.goal or "both"),
+        goal=cast("Goal", words.goal or ("loss" if goal.held else "both")),
         runs=words.runs or RUNS,
         seeds=words.seeds or SEEDS,
         most_run=words.max_run or MOST_RUN,
@@ -126,9 +126,10 @@ def designed_in_hours(goal: Wanted, ask: Ask) -> Costed:
             f"no useful pilots take {given:,.6g} hours of {machine.part.id} or less; raise them, or give a share"
         )
     if above == ask.target.train_flop:
+        few = SHARE * _hours(best) * above / below
         raise InfeasibleError(
             f"{given:,.6g} hours of {machine.part.id} are as much as the target takes itself: give fewer, such as "
-            f"{SHARE * given:,.3g}, or a share"
+            f"{few:,.2g}, or a share"
         )
     text = f"the runs take {_hours(best):,.6g} of {given:,.6g} accelerator-hours; no design in between was found."
     return best._replace(proposal=with_notices(best.proposal, (Notice("hours_left", text),)))

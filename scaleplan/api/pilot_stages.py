@@ -7,9 +7,12 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from scaleplan import units
 from scaleplan.api.pilot_runs import Costed, ask_of, designed
 from scaleplan.errors import InfeasibleError, Notice, UsageError
+from scaleplan.pilots.candidates import candidates
 from scaleplan.pilots.certainty import Points
 from scaleplan.pilots.goals import RUNS, SEEDS
 from scaleplan.pilots.noise import MISFIT, SEED_SD, Noise
@@ -40,7 +43,7 @@ def planned(goal: Wanted, made: Costed) -> PilotPlan:
     said = list(_held(goal))
     if not worth.pays and not _of_loss(goal):
         gain, cost = units.flop(worth.gain_flop), units.flop(worth.cost_flop)
-        text = f"the runs are expected to save {gain} FLOP of the target, and cost {cost}: a smaller share may pay."
+        text = f"the runs are expected to save {gain} FLOP of the target, and cost {cost}: they do not pay."
         said.append(Notice("does_not_pay", text))
     return PilotPlan(
         name=goal.name,
@@ -50,6 +53,7 @@ def planned(goal: Wanted, made: Costed) -> PilotPlan:
         words=_resolved(goal.words, proposal.ask),
         flop=proposal.ask.flop,
         spent_flop=0.0,
+        held=goal.held,
         decision=_decision(goal, proposal),
         proposal=proposal,
         machine=goal.machine,
@@ -73,22 +77,33 @@ def next_runs(goal: Wanted, finished: LawFit, seed: int) -> PilotPlan:
     most = ask.most_run * goal.flop
     first = _next_number(finished.table.runs)
     tried: list[Costed] = []
+    lacking: InfeasibleError | None = None
     for fraction in _FRACTIONS if many > 0 and left > 0 else ():
         part = ask._replace(flop=left * fraction, most_run=min(1.0, most / (left * fraction)))
         try:
             tried.append(designed(goal, part, first=first))
-        except InfeasibleError:
+        except InfeasibleError as error:
+            lacking = error
             break
+    if lacking is not None and not tried and _any_left(ask, left, most):
+        raise lacking
     made = max(tried, key=_net, default=None)
     if made is None:
-        why = (
-            "all runs are made" if many <= 0 else "nothing is left of the share" if left <= 0 else "too little is left"
-        )
+        why = "all runs are made" if many <= 0 else "too little is left for another run"
         text = (
             f"{why}: {made_before} runs took {units.flop(spent)} of {units.flop(goal.flop)} FLOP; plan with their law."
         )
         return _stage(goal, finished, None, ask, spent, (Notice("finished", text), *notices))
     return _stage(goal, finished, made, ask, spent, (*_stop(goal, made.proposal), *_held(goal), *notices))
+
+
+def _any_left(ask: Ask, left: float, most: float) -> bool:
+    """Whether there is a run for what is left, machines aside."""
+    try:
+        candidates(ask.kind, ask._replace(flop=left, most_run=min(1.0, most / left)).reach)
+    except InfeasibleError:
+        return False
+    return True
 
 
 def judged_runs(goal: Wanted, finished: LawFit, seed: int, path: str | os.PathLike[str]) -> PilotPlan:
@@ -117,7 +132,10 @@ def _ask_after(goal: Wanted, finished: LawFit, seed: int) -> tuple[Ask, tuple[No
         raise UsageError("what is left of accelerator-hours is not known from a table of runs: give --share 1%")
     runs: Runs = finished.table.runs
     noise, notices = _noise(goal.words, finished)
-    done = Points(runs.params, runs.tokens, runs.train_flop)
+    # Of a run with checkpoints the last one says what it took, and stands for the others, which err as it does.
+    last = np.lexsort((runs.train_flop, runs.run))
+    last = last[np.flatnonzero(np.diff(runs.run[last], append=-1))]
+    done = Points(runs.params[last], runs.tokens[last], runs.train_flop[last])
     return ask_of(goal, of_fit(finished.law, DRAWS, seed))._replace(noise=noise, done=done, seeds=1), notices
 
 
@@ -139,11 +157,11 @@ def _decision(goal: Wanted, proposal: Proposal | None) -> Decision:
 
 def _of_loss(goal: Wanted) -> bool:
     """Whether the runs are for the loss alone, whose certainty saves no compute of the target by itself."""
-    return goal.target.run is not None or goal.words.goal == "loss"
+    return goal.held or goal.words.goal == "loss"
 
 
 def _held(goal: Wanted) -> tuple[Notice, ...]:
-    if goal.target.run is None:
+    if not goal.held:
         return ()
     text = "limits hold the target's size, so that a more certain N* saves nothing: the runs tell of its loss."
     return (Notice("size_held", text),)
@@ -182,6 +200,7 @@ def _stage(
         words=words,
         flop=goal.flop,
         spent_flop=spent,
+        held=goal.held,
         decision=_decision(goal, proposal),
         proposal=proposal,
         machine=goal.machine,

@@ -11,7 +11,7 @@ import numpy as np
 from scaleplan.api.budgets import budget_file
 from scaleplan.api.limits import mapping
 from scaleplan.api.plans import allocate_document
-from scaleplan.api.resources import conditions_from
+from scaleplan.api.resources import conditions_from, looks_like_resources
 from scaleplan.compute.family import CONTEXT, VOCABULARY
 from scaleplan.conventions import FlopConvention, ParamCount
 from scaleplan.errors import Notice, UsageError
@@ -20,10 +20,11 @@ from scaleplan.pilots.candidates import RATIOS, Kind
 from scaleplan.pilots.certainty import Points, Target
 from scaleplan.pilots.goals import SHARE
 from scaleplan.pilots.plausible import Plausible, is_additive, of_fit, published
+from scaleplan.specs import presets
 from scaleplan.specs.conditions import resource_words
-from scaleplan.specs.laws import DEFAULT_LAW, is_all, load_law, resolve_laws
+from scaleplan.specs.laws import DEFAULT_LAW, load_law, resolve_laws
 from scaleplan.specs.machines import machine_of
-from scaleplan.specs.numbers import Number
+from scaleplan.specs.numbers import Number, scalar
 from scaleplan.specs.pilot_words import PilotWords, merged, read_pilots
 from scaleplan.specs.records import DEFAULT_HYPER, load_record
 
@@ -50,7 +51,11 @@ paper."""
 _LEAST_SHARE = 1e-9
 """Our choice: a thousandth of what the smallest run of any use takes of the largest targets."""
 _OFF = 0.01
-"""Our choice: a plan further than this from its law's best size, in the logarithm, is one that limits hold there."""
+"""Our choice: a plan nearer than this to its law's best size, in the logarithm, is at it."""
+_OF_SIZE = ("min_params", "max_params", "params", "tokens", "tokens_per_param", "unique_tokens", "memory")
+"""Limits that decide a plan's size, whatever its law says."""
+_OF_PILOTS = ("precision", "mfu", "goodput", "price", "network", "calibrate", "cluster")
+"""What may be said of the machine of pilots beside its name."""
 _OF_TARGET = {"days": None, "gpu_hours": None, "usd": None, "pilots": None, "evaluation": None, "batch": None}
 """What is said of the target's run, or of its budget, and not of the pilots'."""
 _COUNTS = {ParamCount.TOTAL: FlopConvention.SIX_ND, ParamCount.NONEMBEDDING: FlopConvention.SIX_ND_NONEMBEDDING}
@@ -73,13 +78,22 @@ class Wanted(NamedTuple):
     hours: float | None
     machine: Machine | None
     record: LawRecord
+    held: bool
+    """Whether limits decide the target's size, so that a more certain best size changes nothing."""
     notices: tuple[Notice, ...]
 
     def plausible(self, n: int, seed: int) -> Plausible:
         """Draws of what may be true: of the law of one's own, or of all published ones where a preset plans."""
-        if self.law.file is not None or self.law.counts_params is not ParamCount.TOTAL:
+        shipped = self.law.file is None and self.law.id.partition(":")[0] in presets.ids("laws")
+        if not shipped or self.law.counts_params is not ParamCount.TOTAL:
             return of_fit(self.law, n, seed)
         return published([load_law(name) for name in PLAUSIBLE], n, seed)
+
+    def fitted(self, law: Law) -> Wanted:
+        """The same target for a law of the runs that are finished."""
+        plan = self.plan if self.held else allocate_document(None, None, {"flops": self.target.train_flop}, {}, law=law)
+        target = self.target if self.held else Target(self.target.train_flop)
+        return self._replace(law=law, plan=plan, target=target, kind=self.kind._replace(counts=law.counts_params))
 
     def points_of(self, runs: str | os.PathLike[str]) -> tuple[Points, tuple[Notice, ...]]:
         """The runs of a table of ``params`` and ``tokens``, as the law counts them.
@@ -109,7 +123,7 @@ class Wanted(NamedTuple):
         ]
         if not outside:
             return ()
-        text = f"{self.record.id}: {len(outside)} of {len(manifest.runs)} runs lie beyond its own"
+        text = f"{self.record.id}: {len(outside)} of {len(manifest.runs)} runs lie beyond the runs behind it"
         return (Notice("extrapolated_rule", f"{text}: sweep learning rate and batch there, {_some(outside)}."),)
 
 
@@ -130,10 +144,17 @@ def wanted(
     spec, path = (None, None) if budget is None else budget_file(budget, {"flops": flops})
     if spec is None and flops is None:
         raise UsageError("pilots of which target? Give a budget file, or --flops 1e24")
-    first = _law(law, spec, path)
+    if flops is not None and not looks_like_resources(flops):
+        flops = scalar("flops", flops, "flop")
+    first, notices = _law(law, spec, path)
     plan = allocate_document(spec, path, {"flops": flops}, {}, law=first)
+    if plan.experts is not None:
+        raise UsageError(
+            f"the target is a mixture of {plan.experts:g} experts, and pilots are designed for dense models: leave "
+            "limits.experts out, and design them for a dense model of as many FLOPs"
+        )
     words = _words(pilots, spec)
-    machine = _machine(words, spec, conditions, flops)
+    machine = _machine(words, plan, spec, conditions, flops)
     record = load_record(DEFAULT_HYPER)
     target = _target(first, plan)
     share = words.share
@@ -142,7 +163,9 @@ def wanted(
     unused = [name for name, word in {**conditions, "within": words.within}.items() if word is not None]
     if machine is None and unused:
         raise UsageError(f"{', '.join(unused)} of which accelerator? Add --on 64xh100-sxm, on which the pilots run")
-    named = () if machine is not None else (_no_machine(),)
+    if machine is None:
+        notices = (*notices, _no_machine())
+    held = plan.problem.params is not None or plan.problem.tokens is not None or bool({*_OF_SIZE} & {*plan.binding})
     return Wanted(
         name=plan.problem.name or "pilots",
         law=first,
@@ -154,12 +177,13 @@ def wanted(
         hours=share.gpu_hours if share is not None and share.gpu_hours else None,
         machine=machine,
         record=record,
-        notices=named,
+        held=held,
+        notices=notices,
     )
 
 
-def _law(law: LawLike | None, spec: BudgetDocument | None, path: str | None) -> Law:
-    """The one law that plans the target.
+def _law(law: LawLike | None, spec: BudgetDocument | None, path: str | None) -> tuple[Law, tuple[Notice, ...]]:
+    """The one law that plans the target, and that others are left out.
 
     Raises:
         UsageError: it is not of the form that pilots are designed for, or counts otherwise.
@@ -170,15 +194,16 @@ def _law(law: LawLike | None, spec: BudgetDocument | None, path: str | None) -> 
 
         assert path is not None
         asked = laws_of(path, spec.law)
-    if asked is not None and is_all(asked):
-        asked = None
-    chosen = resolve_laws(asked or None, (DEFAULT_LAW,))[0]
+    chosen, *others = resolve_laws(asked or None, (DEFAULT_LAW,))
     if not is_additive(chosen) or _COUNTS.get(chosen.counts_params) is not chosen.counts_flop:
         raise UsageError(
             f"{chosen.id}: pilots are designed for fits of E + A / N^alpha + B / D^beta that count C = 6 N D, which it "
             f"is not: add --law {DEFAULT_LAW}, whose target they then are for, or a law file of that form"
         )
-    return chosen
+    if not others:
+        return chosen, ()
+    text = f"{chosen.id} plans the target; {', '.join(each.id for each in others)} are left out."
+    return chosen, (Notice("one_law", text),)
 
 
 def _words(pilots: Mapping[str, Any] | None, spec: BudgetDocument | None) -> PilotWords:
@@ -190,11 +215,21 @@ def _words(pilots: Mapping[str, Any] | None, spec: BudgetDocument | None) -> Pil
 
 
 def _machine(
-    words: PilotWords, spec: BudgetDocument | None, conditions: Mapping[str, Any], flops: Any
+    words: PilotWords, plan: Plan, spec: BudgetDocument | None, conditions: Mapping[str, Any], flops: Any
 ) -> Machine | None:
-    """What pilots run on: what is named for them, or what the target runs on."""
+    """What pilots run on: what is named for them, or what the target runs on.
+
+    Raises:
+        UsageError: words that say nothing of the machine of pilots.
+    """
+    odd = [name for name, word in conditions.items() if word is not None and name not in _OF_PILOTS]
+    if odd:
+        text = f"{', '.join(odd)}: of pilots there are {', '.join(_OF_PILOTS)}"
+        raise UsageError(f"{text}; the rest is by the keys of pilots, such as pilots={{'on': '64xh100-sxm'}}")
     base: Conditions | None = None if spec is None else spec.conditions._replace(**_OF_TARGET)
     of_target = (resource_words(flops) or {}).get("on") if isinstance(flops, str) else None
+    if of_target is None and (base is None or base.on is None) and plan.costing is not None:
+        of_target = plan.costing.accelerator
     given = conditions_from({**conditions, "on": words.on or of_target, "context": words.context}, base)
     return None if given.on is None else machine_of(given)
 
@@ -205,12 +240,12 @@ def _no_machine() -> Notice:
 
 
 def _target(law: Law, plan: Plan) -> Target:
-    """The plan's compute, and its run where limits hold that away from the law's best size."""
+    """The plan's compute, and its run where that is not at the law's best size."""
     surface: Any = law.surface
     flop = float(plan.train_flop)
     params = float(plan.params if law.counts_params is ParamCount.TOTAL else plan.params_nonembedding)
-    held = abs(np.log(params / surface.optimum(flop).params)) > _OFF
-    return Target(flop, (params, float(plan.tokens)) if held else None)
+    off = abs(np.log(params / surface.optimum(flop).params)) > _OFF
+    return Target(flop, (params, float(plan.tokens)) if off else None)
 
 
 def _kind(words: PilotWords, spec: BudgetDocument | None, record: LawRecord, counts: ParamCount) -> Kind:

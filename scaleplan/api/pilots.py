@@ -6,19 +6,16 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from scaleplan.api.pilot_runs import ask_of, designed, designed_in_hours
 from scaleplan.api.pilot_stages import judged_runs, next_runs, planned
 from scaleplan.api.pilot_target import wanted
 from scaleplan.errors import InfeasibleError, Notice, UsageError
 from scaleplan.pilots.certainty import CONSTANTS
-from scaleplan.pilots.goals import GOALS
 from scaleplan.pilots.lint import lint
 from scaleplan.pilots.plausible import DRAWS
 from scaleplan.pilots.proposal import propose
 from scaleplan.pilots.savings import share_for
-from scaleplan.pilots.scoring import Scored, score, templates_for
+from scaleplan.pilots.scoring import Scored, in_order, score, templates_for
 from scaleplan.specs.files import shown
 from scaleplan.specs.numbers import Number, whole
 from scaleplan.specs.pilot_plan import PilotPlan, ScoredPilots
@@ -53,7 +50,7 @@ def pilot(
         judge: a manifest; beside ``after`` its runs that are not among the finished are judged in place of new ones.
         seed: of the draws of plausible laws.
         pilots: by the keys of a budget file's heading ``pilots``: ``{"share": "1%", "runs": 36, "seeds": 3,
-            "goal": "both", "noise": "0.3%", "misfit": "0.2%", "max_run": "35%", "ratios": "1:1000",
+            "goal": "both", "noise": "0.3%", "misfit": "0.2%", "max_run": "35%", "ratios": "0.3:1000",
             "on": "64xh100-sxm", "within": "14d", ...}``, see ``specs.pilot_words.PilotWords``.
         conditions: what the hours and money of the runs take: ``precision``, ``mfu``, ``goodput``, ``price``,
             ``network``, ``calibrate``, ``cluster``: see ``specs.conditions.Conditions``.
@@ -67,9 +64,10 @@ def pilot(
     if judge is not None and after is None:
         raise UsageError("judge a manifest by which runs? Add --after FINISHED.csv")
     finished = None if after is None else _finished(after)
-    goal = wanted(budget, flops, law if finished is None else finished.law, pilots, conditions)
+    goal = wanted(budget, flops, law, pilots, conditions)
     start = _seed(seed)
     if finished is not None:
+        goal = goal.fitted(finished.law)
         return next_runs(goal, finished, start) if judge is None else judged_runs(goal, finished, start, judge)
     ask = ask_of(goal, goal.plausible(DRAWS, start))
     return planned(goal, designed_in_hours(goal, ask) if goal.hours is not None else designed(goal, ask))
@@ -97,6 +95,8 @@ def score_pilots(
     Raises:
         UsageError, InputFileError, InfeasibleError: as for ``pilot``.
     """
+    if not isinstance(runs, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance] # a slip worth a word
+        raise UsageError(f"runs is the path of a table (got {type(runs).__name__})")
     goal = wanted(budget, flops, law, pilots, {})
     points, notices = goal.points_of(runs)
     ask = ask_of(goal, goal.plausible(DRAWS, _seed(seed)))._replace(
@@ -142,6 +142,4 @@ def _beside(ask: Ask, own: Scored) -> tuple[Scored, tuple[Scored, ...], tuple[No
     else:
         own = own._replace(compute_for_same=share_for(best.fractions, own, ask.goal))
         others, notices = [best.scored, *best.others], ()
-    of_params = GOALS[ask.goal]
-    others.sort(key=lambda each: of_params * np.log(each.params_se) + (1 - of_params) * np.log(each.loss_se))
-    return own, tuple(others), notices
+    return own, in_order(others, ask.goal), notices

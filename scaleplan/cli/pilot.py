@@ -43,7 +43,7 @@ def pilot(
         str | None, typer.Option("--max-run", metavar="X", help="Of one run, of all pilots' FLOPs; default 35%.")
     ] = None,
     ratios: Annotated[
-        str | None, typer.Option(metavar="LOW:HIGH", help="Tokens a parameter of single runs; default 1:1000.")
+        str | None, typer.Option(metavar="LOW:HIGH", help="Tokens a parameter of single runs; default 0.3:1000.")
     ] = None,
     unique_tokens: UniqueTokensOption = None,
     vocab: Annotated[str | None, typer.Option(metavar="V", help="Vocabulary of the tokenizer; default 128256.")] = None,

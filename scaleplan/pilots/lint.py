@@ -51,10 +51,9 @@ def lint(points: Points, target: Target, condition: float) -> tuple[Notice, ...]
     different = len(distinct(points)[0])
     found: list[tuple[str, str]] = []
     if different <= CONSTANTS:
-        text = (
-            f"{different} different runs for the {CONSTANTS} constants of the law: at least {CONSTANTS + 1} leave one"
-        )
-        found.append(("few_runs", f"{text} to judge the fit by."))
+        runs = "1 run" if different == 1 else f"{different} different runs"
+        text = f"{runs} for the {CONSTANTS} constants of the law: at least {CONSTANTS + 1} leave one to judge by."
+        found.append(("few_runs", text))
     if spans.ratio < LEAST_RATIO_DECADES:
         text = f"tokens a parameter span {spans.ratio:.2f} decades, {_pair(points.tokens / points.params)}"
         advice = f"on one ray size and data cannot be told apart; {LEAST_RATIO_DECADES:g} decades or more"

@@ -23,8 +23,9 @@ class PilotRun(NamedTuple):
     """One pilot run.
 
     ``params`` (embeddings counted) and ``tokens`` = ``steps`` times ``batch_tokens`` are those of the real ``shape``;
-    ``train_flop`` is 6 N D. ``stage`` 1 comes first, cheapest run first. What it takes is ``None`` where no accelerator
-    was named: ``accelerators`` at once, for ``days`` of wall-clock time, ``gpu_hours`` and ``cost_usd`` [USD] in all.
+    ``train_flop`` is 6 N D, N as the law counts it. ``stage`` 1 comes first, cheapest run first. What it takes is
+    ``None`` where no accelerator was named: ``accelerators`` at once, for ``days`` of wall-clock time, ``gpu_hours``
+    and ``cost_usd`` [USD] in all.
     """
 
     id: str
@@ -75,7 +76,7 @@ class Manifest(NamedTuple):
 
     @property
     def train_flop(self) -> float:
-        """6 N D of all runs."""
+        """Training FLOPs of all runs."""
         return math.fsum(run.train_flop for run in self.runs)
 
     @property

@@ -19,7 +19,7 @@ from scaleplan.pilots.choice import Choice, choose
 from scaleplan.pilots.goals import SHARE
 from scaleplan.pilots.manifest import Manifest, PilotRun, Role
 from scaleplan.pilots.savings import Fraction, curve, share_for
-from scaleplan.pilots.scoring import Scored, score, sure_of, templates_for
+from scaleplan.pilots.scoring import Scored, in_order, score, sure_of, templates_for
 from scaleplan.pilots.value import Value, open_loss, open_size, value
 
 if TYPE_CHECKING:
@@ -69,9 +69,7 @@ def propose(ask: Ask, name: str, *, first: int = 0) -> Proposal:
     """
     ask.check()
     _require_smaller(ask)
-    found = _candidates(ask)
-    beside = templates_for(ask, float(found.points.params.min())) if ask.done is None else ()
-    chosen = choose(ask, found, beside)
+    chosen, beside = _chosen(ask)
     points = chosen.points
     sure, before = sure_of(ask, points), _before(ask)
     _require_useful(ask, sure)
@@ -90,19 +88,20 @@ def propose(ask: Ask, name: str, *, first: int = 0) -> Proposal:
     )
 
 
-def _candidates(ask: Ask) -> Candidates:
-    """The runs to choose from.
+def _chosen(ask: Ask) -> tuple[Choice, tuple[Template, ...]]:
+    """The runs, and the templates of as much compute; those are no measure of further runs.
 
     Raises:
-        InfeasibleError: too few, with the least budget that has enough.
+        InfeasibleError: there are too few to choose from, with what would be enough.
     """
+    if ask.done is not None:
+        return choose(ask, without(candidates(ask.kind, ask.reach), ask.done), ()), ()
     try:
         found = candidates(ask.kind, ask.reach)
+        beside = templates_for(ask, float(found.points.params.min()))
+        return choose(ask, found, beside), beside
     except InfeasibleError as error:
-        if ask.done is not None:
-            raise
-        raise InfeasibleError(f"{error.message}; {_enough_tokens(ask) or _enough(ask)}") from None
-    return found if ask.done is None else without(found, ask.done)
+        raise InfeasibleError(f"{error.message}; {_enough(ask)}") from None
 
 
 def judged(ask: Ask, manifest: Manifest) -> Proposal:
@@ -147,8 +146,8 @@ def _before(ask: Ask) -> Floats:
 def _compared(ask: Ask, beside: Sequence[Template], fractions: Sequence[Fraction]) -> tuple[Scored, ...]:
     """The templates by what they tell, each with the share of its compute that the design needs for the same."""
     others = [score(ask, each.name, each.points, each.moved) for each in beside]
-    others.sort(key=lambda each: each.loss_se * each.params_se)
-    return tuple(each._replace(compute_for_same=share_for(fractions, each, ask.goal)) for each in others)
+    others = [each._replace(compute_for_same=share_for(fractions, each, ask.goal)) for each in others]
+    return in_order(others, ask.goal)
 
 
 def _require_smaller(ask: Ask) -> None:
@@ -185,22 +184,31 @@ def _useful(ask: Ask, sure: Certainty) -> bool:
     return sure.params_se < open_size(ask.plausible, ask.target.train_flop)
 
 
+def _worth(ask: Ask) -> Value | None:
+    """What a design is worth that tells more than published laws do; ``None`` where none does."""
+    try:
+        found = candidates(ask.kind, ask.reach)
+        points = choose(ask, found, templates_for(ask, float(found.points.params.min()))).points
+    except InfeasibleError:
+        return None
+    sure = sure_of(ask, points)
+    if not _useful(ask, sure):
+        return None
+    return value(ask.plausible, ask.target.train_flop, _before(ask), sure.params, float(points.flop.sum()))
+
+
 def _enough(ask: Ask) -> str:
-    """The least budget whose design tells more than published laws do, in words."""
+    """The least budget whose design tells more than published laws do, or the least unique tokens, in words."""
 
     def useful(times: float) -> bool:
-        more = ask._replace(flop=ask.flop * times)
-        try:
-            found = candidates(more.kind, more.reach)
-            chosen = choose(more, found, templates_for(more, float(found.points.params.min())))
-        except InfeasibleError:
-            return False
-        return _useful(more, sure_of(more, chosen.points))
+        return _worth(ask._replace(flop=ask.flop * times)) is not None
 
+    if not math.isinf(ask.tokens) and _worth(ask._replace(tokens=math.inf)) is not None:
+        return _enough_tokens(ask)
     target = ask.target.train_flop
     low, high = 1.0, _MOST_SHARE * target / ask.flop
     if high <= low or not useful(high):
-        advice = "make the target larger, widen --ratios, or take a published law"
+        advice = "make the target larger, widen --ratios, lower --noise or --context, or take a published law"
         return f"no share of this target does better as it is asked: {advice}"
     while high / low > _NEAR:
         middle = math.sqrt(low * high)
@@ -209,20 +217,17 @@ def _enough(ask: Ask) -> str:
     share = _rounded_up(high * ask.flop / target)
     while share < _MOST_SHARE and not useful(share * target / ask.flop):
         share = _rounded_up(share * _NEAR)
-    return f"a share of {100 * share:.6g}%, {units.flop(share * target)} FLOP, would do"
+    found = _worth(ask._replace(flop=share * target))
+    unpaid = "" if ask.goal == "loss" or found is None or found.pays else ", though it costs more than it saves"
+    return f"a share of {100 * share:.6g}%, {units.flop(share * target)} FLOP, would do{unpaid}"
 
 
-def _enough_tokens(ask: Ask) -> str | None:
-    """The least unique tokens, to a factor of two, with which there are candidates, where they are what lacks."""
+def _enough_tokens(ask: Ask) -> str:
+    """The least unique tokens with which the design tells enough, to a factor of two."""
     tokens = ask.tokens
-    while tokens < ask.flop:
+    while _worth(ask._replace(tokens=tokens)) is None:
         tokens *= 2
-        try:
-            candidates(ask.kind, ask.reach._replace(tokens=tokens))
-        except InfeasibleError:
-            continue
-        return f"{units.count(tokens)} unique tokens would do"
-    return None
+    return f"{units.count(tokens)} unique tokens would do"
 
 
 def _rounded_up(value: float) -> float:
@@ -268,7 +273,7 @@ def pilot_run(found: Candidates, index: int) -> PilotRun:
         steps=int(found.steps[index]),
         learning_rate=float(found.learning_rate[index]),
         seed=0,
-        train_flop=6 * params * tokens,
+        train_flop=float(found.points.flop[index]),
     )
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scaleplan.pilots.scoring import Scored
 
 FRACTIONS = (0.05, 0.1, 0.2, 0.35, 0.65)
-"""Our choice: a fifth of an octave to an octave apart, where interpolated shares err by 3 % at most."""
+"""Our choice: 0.6 to one octave apart, where interpolated shares err by 3 % at most."""
 
 
 class Fraction(NamedTuple):

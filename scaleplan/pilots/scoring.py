@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scaleplan.pilots.ask import Ask
+    from scaleplan.pilots.goals import Goal
 
     Floats = NDArray[np.float64]
 
@@ -48,6 +50,16 @@ def score(ask: Ask, name: str, points: Points, moved: int = 0) -> Scored:
         ranges=ranges(points, ask.target),
         moved=moved,
     )
+
+
+def in_order(sets: Iterable[Scored], goal: Goal) -> tuple[Scored, ...]:
+    """Sets of runs, those that tell most of what is asked first."""
+    keys: dict[Goal, Callable[[Scored], float]] = {
+        "loss": lambda each: each.loss_se,
+        "params": lambda each: each.params_se,
+        "both": lambda each: each.loss_se * each.params_se,
+    }
+    return tuple(sorted(sets, key=keys[goal]))
 
 
 def sure_of(ask: Ask, points: Points) -> Certainty:

@@ -52,11 +52,12 @@ def templates(best_size: Callable[[Floats], Floats], *, runs: int, flop: float, 
 
     Args:
         best_size: N* of budgets, around which grids are centred.
-        runs: how many runs a grid has, at least one a budget.
+        runs: how many runs a grid has; those with fewer than two a budget are left out.
         flop: the compute of all runs.
         least: the smallest size that can be built; smaller ones are moved there, at the same compute.
     """
-    found = {name: _grid(np.array(budgets), best_size, runs, flop) for name, budgets in GRIDS.items()}
+    wide = {name: np.array(budgets) for name, budgets in GRIDS.items() if runs >= 2 * len(budgets)}
+    found = {name: _grid(budgets, best_size, runs, flop) for name, budgets in wide.items()}
     found[LADDER] = _ladder(flop)
     return tuple(_from_least(name, points, least) for name, points in found.items() if len(points) >= CONSTANTS)
 

@@ -54,7 +54,7 @@ def waste(plausible: Plausible, params_se: Floats | float) -> float:
 def value(plausible: Plausible, target_flop: float, before: Floats | float, after: Floats, cost_flop: float) -> Value:
     """What runs are worth that take the standard error of ln N* from ``before`` to ``after`` (laws,)."""
     first, last = waste(plausible, before), waste(plausible, after)
-    return Value(max(0.0, first - last) * target_flop, cost_flop, first, last)
+    return Value((first - last) * target_flop, cost_flop, first, last)
 
 
 def open_loss(plausible: Plausible, target_flop: float) -> float:

@@ -1,7 +1,9 @@
-"""The budget file that stands in a job folder: the target and what was asked of the pilots, to go on from."""
+"""The budget file that stands in a job folder, to go on from, and the table of runs that were finished before."""
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
     from scaleplan.specs.pilot_plan import PilotPlan
 
 BUDGET = "budget.yaml"
-_HEADER = "# What these pilot runs are for. `scaleplan pilot budget.yaml --after runs.csv` says what to run next.\n"
+BEFORE = "before.csv"
+"""What the runs are called, beside a manifest, that were finished before those in it were designed."""
+HEADER = "# What these pilot runs are for. `scaleplan pilot budget.yaml --after runs.csv` says what to run next.\n"
 _OF_MACHINE = ("precision", "mfu", "goodput", "price", "network", "cluster")
 
 
@@ -28,10 +32,36 @@ def pilot_budget_text(plan: PilotPlan) -> str:
     if plan.fitted is None:
         document["law"] = plan.law.id if plan.law.file is None else str(Path(plan.law.file).absolute())
     document["budget"] = {"flops": plan.target.train_flop, **_machine(plan.machine)}
-    if plan.target.run is not None:
-        document["limits"] = {"params": float(plan.plan.params)}
+    if plan.held:
+        document["limits"] = _limits(plan)
     document["pilots"] = _pilots(plan)
-    return _HEADER + yaml_text(document)
+    return HEADER + yaml_text(document)
+
+
+def _limits(plan: PilotPlan) -> dict[str, Any]:
+    """What decides the target's size at these FLOPs: what was given where that is a number, else the size itself."""
+    problem = plan.plan.problem
+    if problem.tokens is not None and problem.params is None:
+        return {"tokens": float(problem.tokens)}
+    return {"params": float(plan.plan.params)}
+
+
+def runs_before_text(plan: PilotPlan) -> str | None:
+    """The finished runs that a plan was refitted to, as CSV with ``run, params, tokens, loss``; ``None`` without any.
+
+    Checkpoints of one run keep its name; rows without names are called by their place in the table. Parameters are
+    under the heading by which they count, as ``fit`` reads them.
+    """
+    if plan.fitted is None:
+        return None
+    runs = plan.fitted.table.runs
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("run", _PARAMS[runs.counts_params], "tokens", "loss"))
+    for i in range(len(runs)):
+        name = f"{runs.row_word}-{runs.row[i]}" if runs.names is None else runs.names[runs.run[i]]
+        writer.writerow((name, *(float(column[i]) for column in (runs.params, runs.tokens, runs.loss))))
+    return text.getvalue()
 
 
 def _machine(machine: Machine | None) -> dict[str, Any]:

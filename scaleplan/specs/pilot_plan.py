@@ -38,6 +38,8 @@ class PilotPlan:
     words: PilotWords
     flop: float
     spent_flop: float
+    held: bool
+    """Whether limits decide the target's size, so that a more certain best size changes nothing."""
     decision: Decision
     proposal: Proposal | None
     machine: Machine | None = None

@@ -6,7 +6,7 @@ The keys are those of the budget file; a flag is its key with dashes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from scaleplan import units
 from scaleplan.compute.bill import Extra
@@ -49,9 +49,9 @@ class PilotWords(NamedTuple):
 
 
 def _goal(word: Any) -> str:
-    if word not in GOALS:
+    if not isinstance(word, str) or word not in GOALS:
         raise UsageError(f"must be one of {', '.join(GOALS)} (got {quoted(str(word))})")
-    return cast("str", word)
+    return word
 
 
 def _above_zero(word: Any) -> float:

@@ -70,7 +70,7 @@ class PilotsSpec(Strict):
         None, description="The most that one run may take of all pilots' FLOPs; 35% where left out."
     )
     ratios: Annotated[tuple[float, float] | None, _read("ratios"), _RATIOS] = Field(
-        None, description="The least and most tokens a parameter of a run; 1:1000 where left out."
+        None, description="The least and most tokens a parameter of a run; 0.3:1000 where left out."
     )
     vocab: Annotated[int | None, _read("vocab"), number_or_text(COUNT, 128256)] = Field(
         None, description="Vocabulary of the tokenizer of every run."

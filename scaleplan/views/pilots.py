@@ -187,7 +187,7 @@ def _counting(plan: PilotPlan | ScoredPilots) -> dict[str, Any]:
 def _plan_grids(plan: PilotPlan) -> list[Grid]:
     proposal, manifest = plan.proposal, plan.manifest
     if proposal is None or manifest is None:
-        return [notes("pilot runs", _target_lines(plan))]
+        return [notes("pilot runs", [*_target_lines(plan), f"decision: {plan.decision}"])]
     grids = [_run_grid(plan, manifest.runs)]
     if proposal.others:
         grids.append(_score_grid((proposal.scored, *proposal.others), "the design"))
@@ -244,7 +244,7 @@ def _score_grid(every: Sequence[Scored], designed: str) -> Grid:
             _factor(each.params_se),
             f"10^{each.ranges.ratio:.1f}",
             "-" if math.isinf(each.condition) else f"{each.condition:.2g}",
-            "-" if each.compute_for_same is None else share(each.compute_for_same),
+            _same(each.compute_for_same),
         ]
         for each in every
     ]
@@ -252,7 +252,7 @@ def _score_grid(every: Sequence[Scored], designed: str) -> Grid:
     note = (
         "loss +-: standard error of the loss at the target; N* x/: of its best size, as a factor; D/N: how far tokens "
         f"a parameter range; same for: the share of this compute for which {designed} tells as much; errors are those "
-        f"of weighted least squares, which `scaleplan fit --no-prior` nearly has{moved}"
+        f"of least squares weighted by the noise assumed{moved}"
     )
     return Grid(
         title="what equal compute tells of the target",
@@ -261,6 +261,14 @@ def _score_grid(every: Sequence[Scored], designed: str) -> Grid:
         numeric=[False, *[True] * (len(headers) - 1)],
         note=note,
     )
+
+
+def _same(part: float | None) -> str:
+    from scaleplan.pilots.savings import FRACTIONS
+
+    if part is None:
+        return "-"
+    return f"< {share(part)}" if part == min(FRACTIONS) else share(part)
 
 
 def _percent(se: float) -> str:
@@ -289,16 +297,18 @@ def _lines(plan: PilotPlan) -> list[str]:
     assert proposal is not None
     assert manifest is not None
     worth, scored = proposal.value, proposal.scored
-    known = "the finished runs" if plan.fitted is not None else "published laws"
+    sources = ", ".join(proposal.ask.plausible.sources)
+    known = "published laws leave" if "," in sources else f"the doubt about {sources} leaves"
+    known = known if plan.fitted is None else "the finished runs leave"
     saved = worth.gain_flop / plan.target.train_flop
     size, before = _factor(scored.params_se), _factor(proposal.before)
     gain, cost = units.flop(worth.gain_flop), units.flop(worth.cost_flop)
     part = share(worth.cost_flop / plan.target.train_flop)
     lines = [
         *_target_lines(plan),
-        f"they tell N* to a factor of {size}, where {known} leave {before}, and the loss to {_percent(scored.loss_se)}",
+        f"they tell N* to a factor of {size}, where {known} {before}, and the loss to {_percent(scored.loss_se)}",
         f"the runs cost {cost} FLOP ({part})"
-        if plan.target.run is not None or plan.words.goal == "loss"
+        if plan.held or plan.words.goal == "loss"
         else f"a better size saves {gain} FLOP of it on average ({share(saved)}); the runs cost {cost} ({part})",
         f"decision: {plan.decision}",
     ]
