@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from pathlib import Path
 
 from scaleplan.errors import UsageError
 from scaleplan.specs.job_files import GPUS_PER_NODE, write_jobs
 from scaleplan.specs.numbers import whole
-from scaleplan.specs.pilot_budget import BUDGET, pilot_budget_text
+from scaleplan.specs.pilot_budget import BEFORE, BUDGET, pilot_budget_text, runs_before_text
 from scaleplan.specs.pilot_plan import PilotPlan
 from scaleplan.specs.pilot_results import Collected, collect
 
@@ -24,13 +23,15 @@ def write_pilots(
 ) -> PilotPlan:
     """Write the job folder of pilot runs: the manifest, the budget that it is for, and scripts that run it.
 
+    Of a later stage the runs finished before stand beside it, and are collected with those of the folder.
+
     Args:
         plan: the runs.
         folder: made where it is not there; one with results of other runs is left alone.
         command: the training command with places such as ``{params}``, ``{tokens}``, ``{lr}``, ``{batch}``,
             ``{shape}`` and ``{result}``; without it the manifest alone is written.
         at_once: runs of a Slurm array at the same time; as many as the cluster starts where left out.
-        gpus_per_node: of the cluster; 8 where left out.
+        gpus_per_node: of the cluster; where left out as many as the accelerator's nodes have, at most 8.
 
     Returns:
         The plan with what is to be said of the files among its warnings.
@@ -41,15 +42,11 @@ def write_pilots(
     if plan.manifest is None:
         raise UsageError("there are no further runs to write a job folder of")
     many = None if at_once is None else _at_least_one("at-once", at_once)
-    node = GPUS_PER_NODE if gpus_per_node is None else _at_least_one("gpus-per-node", gpus_per_node)
-    place = os.fspath(folder)
-    found = write_jobs(place, plan.manifest, command, gpus_per_node=node, at_once=many)
-    text = pilot_budget_text(plan)
-    from scaleplan.specs.files import replacing
-
-    with replacing(str(Path(place) / BUDGET)) as file:
-        file.write(text.encode())
-    return replace(plan, warnings=(*plan.warnings, *found.notices))
+    node = _node(plan) if gpus_per_node is None else _at_least_one("gpus-per-node", gpus_per_node)
+    texts = {BUDGET: pilot_budget_text(plan), BEFORE: runs_before_text(plan)}
+    beside = {name: text for name, text in texts.items() if text is not None}
+    notices = write_jobs(os.fspath(folder), plan.manifest, command, beside=beside, gpus_per_node=node, at_once=many)
+    return replace(plan, warnings=(*plan.warnings, *notices))
 
 
 def collect_pilots(folder: str | os.PathLike[str]) -> Collected:
@@ -59,6 +56,11 @@ def collect_pilots(folder: str | os.PathLike[str]) -> Collected:
         InputFileError: no such folder, or nothing in it that can be used.
     """
     return collect(folder)
+
+
+def _node(plan: PilotPlan) -> int:
+    """Accelerators of a node, as the numbers of them that the runs take were chosen by; racks are several nodes."""
+    return GPUS_PER_NODE if plan.machine is None else min(GPUS_PER_NODE, plan.machine.part.node)
 
 
 def _at_least_one(name: str, word: int | str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scaleplan.api.pilot_runs import ask_of, designed, designed_in_hours
@@ -103,7 +104,7 @@ def score_pilots(
         flop=float(points.flop.sum()), runs=max(len(points), 1), seeds=1
     )
     ask.noise.check()
-    own = score(ask, shown(os.fspath(runs)), points)
+    own = score(ask, Path(shown(os.fspath(runs))).name, points)
     own, others, more = _beside(ask, own)
     said = lint(points, ask.target, own.condition)
     return ScoredPilots(

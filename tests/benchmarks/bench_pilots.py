@@ -48,9 +48,9 @@ def problem(ask: Ask, found: Candidates) -> Problem:
 
 def finer(ask: Ask) -> Candidates:
     """More candidates than a proposal has: those of a lattice of 26 sizes and ratios."""
-    lattice.SIZES = lattice.STEPS_OF_RATIO = 26
+    lattice.STEPS = 26
     found = candidates(ask.kind, ask.reach)
-    lattice.SIZES = lattice.STEPS_OF_RATIO = 16
+    lattice.STEPS = 16
     return found
 
 

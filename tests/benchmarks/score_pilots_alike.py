@@ -7,6 +7,7 @@ W K W', K the true covariance; l = 0 is what designs are made for.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -39,13 +40,13 @@ def print_alike(title: str, ask: Ask, laws: Plausible, sets: dict[str, Points]) 
 
 def designed(ask: Ask, side: int) -> Points:
     """The design chosen from a lattice of so many sizes and ratios."""
-    own = lattice.SIZES, lattice.STEPS_OF_RATIO
-    lattice.SIZES = lattice.STEPS_OF_RATIO = side
+    own = lattice.STEPS, lattice.LARGEST_STEP
+    lattice.STEPS, lattice.LARGEST_STEP = side, math.inf
     try:
         found = lattice.candidates(ask.kind, ask.reach)
         return choose(ask, found, templates_for(ask, float(found.points.params.min()))).points
     finally:
-        lattice.SIZES, lattice.STEPS_OF_RATIO = own
+        lattice.STEPS, lattice.LARGEST_STEP = own
 
 
 def errors(ask: Ask, laws: Plausible, points: Points, length: float) -> tuple[float, float]:

@@ -298,8 +298,8 @@ def test_what_cannot_be_meant_is_refused_in_a_line(call, words, code, said):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--share", "0"), "share: must be above 0"),
-        (("--share", "0%"), "share: must be above 0"),
+        (("--share", "0"), "share: must be at least 1e-09"),
+        (("--share", "0%"), "share: must be at least 1e-09"),
         (("--within", "3d"), "--on"),
         (("--price", "3"), "--on"),
         (("--mfu", "0.4"), "--on"),

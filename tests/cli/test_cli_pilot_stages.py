@@ -136,7 +136,7 @@ def test_when_the_share_is_spent_nothing_is_proposed(pilot, rows, finished):
     table = finished(rows[:-1])
     result = pilot("--flops", "1e22", "--runs", "20", "--share", "0.5%", "--after", table, "-f", "json")
     told = dict(result.succeeded("finished").notices)["finished"]
-    assert told.startswith("nothing is left of the share: 11 runs took")
+    assert told.startswith("too little is left for another run: 11 runs took")
     assert result.envelope["inputs"]["spent_flop"] > result.envelope["inputs"]["flop"]
 
 

@@ -153,7 +153,7 @@ def test_seeds_of_the_draws_are_drawn_anew():
         ({"budget": 1e24}, "write flops="),
         ({"flops": 1e24, "pilots": {"shar": "1%"}}, "unknown word 'shar'. Did you mean share?"),
         ({"flops": 1e24, "pilots": "1%"}, "pilots"),
-        ({"flops": 1e24, "pilots": {"share": 0}}, "share: must be above 0"),
+        ({"flops": 1e24, "pilots": {"share": 0}}, "share: must be at least 1e-09"),
         ({"flops": 1e24, "pilots": {"within": 3}}, "within"),
         ({"flops": 1e24, "seed": -1}, "seed must be at least 0"),
         ({"flops": 1e24, "price": 3}, "price"),

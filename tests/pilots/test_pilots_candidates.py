@@ -14,8 +14,7 @@ from scaleplan.pilots.candidates import (
     LEAST_STEPS,
     MOST_EMBEDDING,
     RATIOS,
-    SIZES,
-    STEPS_OF_RATIO,
+    STEPS,
     Reach,
     batch_of,
     candidates,
@@ -78,12 +77,12 @@ def test_every_candidate_is_a_real_shape(what, reach):
 
 def test_the_lattice_is_even_and_its_points_apart():
     found = candidates(kind(), Reach(3.5e21))
-    assert SIZES / 2 < len(found.shapes) <= SIZES
+    assert STEPS / 2 < len(found.shapes) <= STEPS
     sizes = np.log([float(shape.params.total) for shape in found.shapes])
     steps = np.diff(sizes)
     assert steps.min() > 0.5 * np.median(steps)
     smallest = found.points.params == found.points.params.min()
-    step = math.log(RATIOS[1] / RATIOS[0]) / (STEPS_OF_RATIO - 1)
+    step = math.log(RATIOS[1] / RATIOS[0]) / (STEPS - 1)
     places = np.log(found.points.tokens[smallest] / found.points.params[smallest] / RATIOS[0]) / step
     assert places == pytest.approx(np.round(places), abs=0.01)
     assert np.diff(np.round(places)).min() == 1

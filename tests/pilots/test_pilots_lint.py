@@ -87,4 +87,4 @@ def test_spans_are_in_decades():
 
 def test_seeds_of_one_point_are_one_run():
     runs = points(np.full(30, 1e9), np.full(30, 2e10))
-    assert said(runs, "few_runs").startswith("1 different runs")
+    assert said(runs, "few_runs").startswith("1 run for")

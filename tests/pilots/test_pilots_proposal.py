@@ -48,7 +48,7 @@ def test_no_template_is_surer_of_either(target, share, vocabulary, runs, seed):
     chosen = choose(what, found, beside)
     sure = sure_of(what, chosen.points)
     assert chosen.points.flop.sum() <= what.flop
-    assert len(beside) == 5
+    assert len(beside) == (5 if runs >= 20 else 2)
     for each in beside:
         assert each.points.flop.sum() == pytest.approx(what.flop)
         other = sure_of(what, each.points)

@@ -21,7 +21,7 @@ def named(runs=36, flop=FLOP, least=0.0):
 
 
 @pytest.mark.parametrize("least", [0.0, 4e7, 1e9])
-@pytest.mark.parametrize("runs", [12, 36, 37, 100])
+@pytest.mark.parametrize("runs", [20, 36, 37, 100])
 def test_every_template_takes_the_whole_budget_with_as_many_runs_as_asked_for(runs, least):
     found = named(runs, least=least)
     assert set(found) == {"6x6", "9x4", "hoffmann-2022", "llama3-2024", "olmo-ladder-2024"}
@@ -65,9 +65,8 @@ def test_the_cheapest_budgets_take_the_runs_that_are_left_over():
     flop = named(39)["6x6"].points.flop
     counts = np.unique(flop.round(-10), return_counts=True)[1].tolist()
     assert counts == [7, 7, 7, 6, 6, 6]
-    fewer = named(7)["9x4"].points
-    assert len(fewer) == 7
-    assert fewer.params == pytest.approx(best_size(fewer.flop), rel=1e-9), "one size a budget is the best"
+    assert "9x4" not in named(17), "with one size a budget a grid is a ray"
+    assert "9x4" in named(18)
 
 
 def test_the_ladder_is_the_published_one_at_another_scale():

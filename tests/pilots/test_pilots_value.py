@@ -61,9 +61,7 @@ def test_runs_pay_while_they_save_more_than_they_cost():
     assert found.gain_flop == pytest.approx((waste(draws, 0.5) - waste(draws, 0.1)) * TARGET, rel=1e-12)
     assert found.pays
     assert not value(draws, TARGET, 0.5, after, found.gain_flop).pays
-    assert value(draws, TARGET, 0.1, np.full(4, 0.2), 1e22).gain_flop == 0.0, (
-        "less certain is not worth less than nothing"
-    )
+    assert value(draws, TARGET, 0.1, np.full(4, 0.2), 1e22).gain_flop < 0
 
 
 def test_what_laws_leave_open_is_the_spread_of_their_forecasts():
