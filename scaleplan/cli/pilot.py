@@ -85,7 +85,7 @@ def pilot(
     quiet: QuietOption = False,
 ) -> None:
     """Design the runs before the run: those that make its forecast most certain for their compute."""
-    from scaleplan.views import pilots as views
+    from scaleplan.views import pilot_scores, pilots
     from scaleplan.views.table import Table
     from scaleplan.views.write import write
 
@@ -116,11 +116,11 @@ def pilot(
     if collect is not None:
         from scaleplan.api.pilot_folders import collect_pilots
 
-        result = views.collected_table(collect_pilots(collect))
+        result = pilots.collected_table(collect_pilots(collect))
     elif score is not None:
         from scaleplan.api.pilots import score_pilots
 
-        result = views.score_table(score_pilots(score, **target, seed=seed, pilots=asked))
+        result = pilot_scores.score_table(score_pilots(score, **target, seed=seed, pilots=asked))
     else:
         from scaleplan.api.pilots import pilot as design
 
@@ -129,7 +129,7 @@ def pilot(
             from scaleplan.api.pilot_folders import write_pilots
 
             plan = write_pilots(plan, emit, **folder)
-        result = views.pilot_table(plan)
+        result = pilots.pilot_table(plan)
     write(result, form=form, get=get, output=output, quiet=quiet)
 
 

@@ -6,15 +6,15 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from scaleplan import units
-from scaleplan.views.inputs import accounting_inputs, law_inputs
+from scaleplan.views.inputs import law_inputs
+from scaleplan.views.pilot_scores import counting, factor, finite, percent, score_grid, score_row, target_inputs
 from scaleplan.views.table import Grid, Table, count, flop, notes, ratio, share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scaleplan.pilots.manifest import PilotRun
-    from scaleplan.pilots.scoring import Scored
-    from scaleplan.specs.pilot_plan import PilotPlan, ScoredPilots
+    from scaleplan.specs.pilot_plan import PilotPlan
     from scaleplan.specs.pilot_results import Collected
 
 PILOT_COLUMNS = (
@@ -41,21 +41,6 @@ PILOT_COLUMNS = (
     "cost_usd",
     "decision",
 )
-SCORE_COLUMNS = (
-    "name",
-    "runs",
-    "train_flop",
-    "loss_se",
-    "params_se",
-    "condition",
-    "params_decades",
-    "tokens_per_param_decades",
-    "flop_decades",
-    "decades_to_target",
-    "moved",
-    "compute_for_same",
-)
-
 COLLECTED_COLUMNS = ("run", "params", "tokens", "loss")
 
 
@@ -69,24 +54,6 @@ def pilot_table(plan: PilotPlan) -> Table:
         rows=[_run_row(run, plan.decision) for run in runs],
         warnings=plan.warnings,
         grids=lambda: _plan_grids(plan),
-    )
-
-
-def score_table(scored: ScoredPilots) -> Table:
-    """One's own runs, then other designs of the same compute, best first."""
-    every = [scored.own, *scored.others]
-    return Table(
-        verb="pilot",
-        inputs={
-            "target": _target_inputs(scored),
-            "noise": scored.ask.noise._asdict(),
-            "laws_averaged": list(scored.ask.plausible.sources),
-            **_counting(scored),
-        },
-        columns=SCORE_COLUMNS,
-        rows=[_score_row(each) for each in every],
-        warnings=scored.warnings,
-        grids=lambda: [_score_grid(every, "the design")],
     )
 
 
@@ -119,34 +86,13 @@ def _run_row(run: PilotRun, decision: str) -> dict[str, Any]:
     return {key: row[key] for key in PILOT_COLUMNS}
 
 
-def _score_row(scored: Scored) -> dict[str, Any]:
-    return {
-        "name": scored.name,
-        "runs": len(scored.points),
-        "train_flop": float(scored.points.flop.sum()),
-        "loss_se": _finite(scored.loss_se),
-        "params_se": _finite(scored.params_se),
-        "condition": _finite(scored.condition),
-        "params_decades": scored.ranges.params,
-        "tokens_per_param_decades": scored.ranges.ratio,
-        "flop_decades": scored.ranges.flop,
-        "decades_to_target": scored.ranges.short,
-        "moved": scored.moved,
-        "compute_for_same": scored.compute_for_same,
-    }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
 def _inputs(plan: PilotPlan) -> dict[str, Any]:
     proposal, manifest = plan.proposal, plan.manifest
     words = plan.words._asdict()
     words["share"] = None if plan.words.share is None else plan.words.share._asdict()
     found: dict[str, Any] = {
         "name": plan.name,
-        "target": _target_inputs(plan),
+        "target": target_inputs(plan),
         "asked": words,
         "flop": plan.flop,
         "spent_flop": plan.spent_flop,
@@ -154,34 +100,20 @@ def _inputs(plan: PilotPlan) -> dict[str, Any]:
         "law_fitted": None if plan.fitted is None else law_inputs(plan.fitted.law),
         "makespan_days": plan.makespan_days,
         "assumptions": [each._asdict() for each in plan.assumptions],
-        **_counting(plan),
+        **counting(plan),
     }
     if proposal is None or manifest is None:
         return found
     return found | {
         "noise": proposal.ask.noise._asdict(),
         "laws_averaged": list(proposal.ask.plausible.sources),
-        "designs": [_score_row(each) for each in (proposal.scored, *proposal.others)],
-        "params_se_before": _finite(proposal.before),
+        "designs": [score_row(each) for each in (proposal.scored, *proposal.others)],
+        "params_se_before": finite(proposal.before),
         "value": {**proposal.value._asdict(), "pays": proposal.value.pays},
-        "above_bound": _finite(proposal.bound),
+        "above_bound": finite(proposal.bound),
         "gpu_hours": manifest.gpu_hours,
         "cost_usd": manifest.cost_usd,
     }
-
-
-def _target_inputs(plan: PilotPlan | ScoredPilots) -> dict[str, Any]:
-    target = plan.plan
-    return {
-        "train_flop": float(target.train_flop),
-        "params": float(target.params),
-        "tokens": float(target.tokens),
-        "loss": None if target.loss is None else float(target.loss),
-    }
-
-
-def _counting(plan: PilotPlan | ScoredPilots) -> dict[str, Any]:
-    return {**accounting_inputs(plan.plan.problem.accounting), "laws": [law_inputs(plan.law)]}
 
 
 def _plan_grids(plan: PilotPlan) -> list[Grid]:
@@ -190,7 +122,7 @@ def _plan_grids(plan: PilotPlan) -> list[Grid]:
         return [notes("pilot runs", [*_target_lines(plan), f"decision: {plan.decision}"])]
     grids = [_run_grid(plan, manifest.runs)]
     if proposal.others:
-        grids.append(_score_grid((proposal.scored, *proposal.others), "the design"))
+        grids.append(score_grid((proposal.scored, *proposal.others)))
     return [*grids, notes("what they tell, and what that is worth", _lines(plan))]
 
 
@@ -233,52 +165,6 @@ def _taken(run: PilotRun, *, money: bool) -> list[str]:
     return [str(run.accelerators), hours, *([f"{run.cost_usd:,.0f}"] if money else [])]
 
 
-def _score_grid(every: Sequence[Scored], designed: str) -> Grid:
-    headers = ["design", "runs", "FLOP", "loss +-", "N* x/", "D/N", "condition", "same for"]
-    cells = [
-        [
-            each.name + ("*" if each.moved else ""),
-            str(len(each.points)),
-            flop(float(each.points.flop.sum())),
-            _percent(each.loss_se),
-            _factor(each.params_se),
-            f"10^{each.ranges.ratio:.1f}",
-            "-" if math.isinf(each.condition) else f"{each.condition:.2g}",
-            _same(each.compute_for_same),
-        ]
-        for each in every
-    ]
-    moved = "; *: sizes below the smallest that can be built are moved there" if any(e.moved for e in every) else ""
-    note = (
-        "loss +-: standard error of the loss at the target; N* x/: of its best size, as a factor; D/N: how far tokens "
-        f"a parameter range; same for: the share of this compute for which {designed} tells as much; errors are those "
-        f"of least squares weighted by the noise assumed{moved}"
-    )
-    return Grid(
-        title="what equal compute tells of the target",
-        headers=headers,
-        rows=cells,
-        numeric=[False, *[True] * (len(headers) - 1)],
-        note=note,
-    )
-
-
-def _same(part: float | None) -> str:
-    from scaleplan.pilots.savings import FRACTIONS
-
-    if part is None:
-        return "-"
-    return f"< {share(part)}" if part == min(FRACTIONS) else share(part)
-
-
-def _percent(se: float) -> str:
-    return f"{100 * se:.3g}%" if se < 1 else "-"
-
-
-def _factor(se: float) -> str:
-    return f"{math.exp(se):.3g}" if se < 10 else "-"
-
-
 def _target_lines(plan: PilotPlan) -> list[str]:
     target = plan.plan
     loss = "" if target.loss is None else f", loss {float(target.loss):.4f}"
@@ -301,12 +187,12 @@ def _lines(plan: PilotPlan) -> list[str]:
     known = "published laws leave" if "," in sources else f"the doubt about {sources} leaves"
     known = known if plan.fitted is None else "the finished runs leave"
     saved = worth.gain_flop / plan.target.train_flop
-    size, before = _factor(scored.params_se), _factor(proposal.before)
+    size, before = factor(scored.params_se), factor(proposal.before)
     gain, cost = units.flop(worth.gain_flop), units.flop(worth.cost_flop)
     part = share(worth.cost_flop / plan.target.train_flop)
     lines = [
         *_target_lines(plan),
-        f"they tell N* to a factor of {size}, where {known} {before}, and the loss to {_percent(scored.loss_se)}",
+        f"they tell N* to a factor of {size}, where {known} {before}, and the loss to {percent(scored.loss_se)}",
         f"the runs cost {cost} FLOP ({part})"
         if plan.held or plan.words.goal == "loss"
         else f"a better size saves {gain} FLOP of it on average ({share(saved)}); the runs cost {cost} ({part})",

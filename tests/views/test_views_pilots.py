@@ -13,7 +13,8 @@ from scaleplan.errors import Notice
 from scaleplan.pilots.outcomes import Outcome
 from scaleplan.specs.pilot_results import Collected
 from scaleplan.views.layout import simple_text
-from scaleplan.views.pilots import PILOT_COLUMNS, SCORE_COLUMNS, collected_table, pilot_table, score_table
+from scaleplan.views.pilot_scores import SCORE_COLUMNS, score_table
+from scaleplan.views.pilots import PILOT_COLUMNS, collected_table, pilot_table
 
 FEW = {"runs": 12, "seeds": 2}
 
