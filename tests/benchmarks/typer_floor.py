@@ -332,6 +332,7 @@ def pilot(
     network: Text = None,
     score: Text = None,
     after: Text = None,
+    judge: Text = None,
     collect: Text = None,
     emit: Text = None,
     command: Text = None,
