@@ -65,6 +65,10 @@ def centred_jacobian(form: FitForm, runs: Runs, theta: Floats) -> Floats:
     return jacobian
 
 
+MOST_CONDITION = 1e4
+"""Condition number: IsoFLOP grids and measured tables have 300 to 5,000, runs along one ray D = k N 35,000 and more."""
+
+
 def condition_of(jacobian: Floats, weight: Floats) -> float:
     """Condition number of J' W J scaled to a unit diagonal; infinite where that is singular to rounding.
 

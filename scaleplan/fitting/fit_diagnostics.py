@@ -16,6 +16,7 @@ import numpy as np
 from scaleplan.errors import Notice
 from scaleplan.fitting import misfit_diagnostics
 from scaleplan.fitting.diagnostic_statistics import (
+    MOST_CONDITION,
     centred_jacobian,
     clipped_sd,
     condition_of,
@@ -40,8 +41,6 @@ _OPEN_EXPONENT, _OPEN_SHARE = 0.1, 0.3
 it."""
 _OPEN_SCALE = 1.0
 """Standard error of the logarithm of a constant: known to a factor of e."""
-_SINGULAR = 1e4
-"""Condition number: IsoFLOP grids and measured tables have 300 to 5,000, runs along one ray D = k N 35,000 and more."""
 _MOVED_ERRORS, _MOVED_LOSS, _FURTHER = 1.0, 0.005, 10.0
 """How far priors and weights may move the answer unsaid: one standard error of the fit for forecasting, and of the loss
 at ten times the dearest compute 0.5 % besides, below which no form is true there. Of 400 grids of 36 runs with 0.3 %
@@ -246,7 +245,7 @@ def _ill_conditioned(fit: Fit, jacobian: Floats) -> str:
     if not fit.form.exponents:
         return ""
     condition = condition_of(jacobian, fit.runs.weight)
-    if condition <= _SINGULAR:
+    if condition <= MOST_CONDITION:
         return ""
     return (
         f"some mix of the parameters is open, whatever their standard errors (condition number "

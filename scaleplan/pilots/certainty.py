@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
+from scaleplan.fitting.diagnostic_statistics import condition_of
 from scaleplan.laws.additive import Additive
 
 if TYPE_CHECKING:
@@ -116,16 +117,18 @@ def certainty(plausible: Plausible, target: Target, points: Points, noise: Noise
     return Certainty(*_errors(matrix, goals).T)
 
 
-def condition_number(plausible: Plausible, target: Target, points: Points, noise: Noise) -> float:
-    """Condition number of M, scaled to a unit diagonal, in the middle of the plausible laws; or infinite."""
-    different, seeds = distinct(points)
-    variance = noise.variance(different, target.train_flop, seeds)
+def condition_number(plausible: Plausible, points: Points) -> float:
+    """Condition number of the fit of a law to runs, in the middle of the plausible laws; infinite where it has none.
+
+    As ``fitting.diagnostic_statistics`` has it of runs that are made: about 1,000 for a good grid.
+    """
     centre: Any = plausible.centre
     middle = plausible._replace(law=Additive(*(cast("Any", np.array([[value]])) for value in centre)))
-    matrix = information(gradients(middle, different), 1 / variance)[0]
-    scale = 1 / np.sqrt(np.diag(matrix))
-    sizes = np.linalg.eigvalsh(matrix * np.outer(scale, scale))
-    return float(sizes[-1] / sizes[0]) if sizes[0] > SINGULAR * sizes[-1] else float("inf")
+    jacobian = gradients(middle, points)[0]
+    # The exponents' columns about the mean ln N and ln D, so that the units of both do not count.
+    for term, exponent, values in ((0, 3, points.params), (1, 4, points.tokens)):
+        jacobian[:, exponent] += np.log(values).mean() * jacobian[:, term]
+    return condition_of(jacobian, np.ones(len(points)))
 
 
 SINGULAR = 1e-13

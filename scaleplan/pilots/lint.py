@@ -9,6 +9,7 @@ import numpy as np
 
 from scaleplan import units
 from scaleplan.errors import Notice
+from scaleplan.fitting.diagnostic_statistics import MOST_CONDITION, condition_text
 from scaleplan.laws.uncertainty import FULL_TOKENS_PER_PARAM
 from scaleplan.pilots.certainty import CONSTANTS, distinct
 
@@ -20,8 +21,6 @@ LEAST_RATIO_DECADES = 1.5
 runs with varied ratios foretold held-out ones better in 97 % of cases (arXiv 2605.08541, 1,900 models)."""
 _LEAST_FLOP_DECADES = 1.5
 """Our choice: exponents of compute are slopes, and 6x6 grids span two decades."""
-_MOST_CONDITION = 1e6
-"""Our choice: a good grid has about 1e4; at 1e6 ten times the noise goes into single constants."""
 _MOST_DECADES_AWAY = 3.5
 """Our choice: the dearest of a hundred pilots that take 0.3 % of the target is about three decades short of it."""
 
@@ -61,8 +60,9 @@ def lint(points: Points, target: Target, condition: float) -> tuple[Notice, ...]
     if spans.flop < _LEAST_FLOP_DECADES:
         text = f"compute spans {spans.flop:.2f} decades: {_LEAST_FLOP_DECADES:g} or more tell the exponents"
         found.append(("narrow_flop", f"{text}; add cheaper runs."))
-    if condition > _MOST_CONDITION:
-        what = "cannot be told at all" if math.isinf(condition) else f"have a condition number of {condition:.2g}"
+    if condition > MOST_CONDITION:
+        number = f"have a condition number of {condition_text(condition)}"
+        what = "cannot be told at all" if math.isinf(condition) else number
         found.append(("ill_conditioned", f"the constants {what}: vary size and tokens independently of each other."))
     if spans.short > _MOST_DECADES_AWAY:
         text = f"the dearest run is {spans.short:.1f} decades short of the target"

@@ -46,7 +46,7 @@ def score(ask: Ask, name: str, points: Points, moved: int = 0) -> Scored:
         points=points,
         loss_se=sure.loss_se,
         params_se=sure.params_se,
-        condition=condition_number(ask.plausible, ask.target, every, ask.noise),
+        condition=condition_number(ask.plausible, every),
         ranges=ranges(points, ask.target),
         moved=moved,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from scaleplan.fitting.diagnostic_statistics import condition_text
 from scaleplan.views.inputs import accounting_inputs, law_inputs
 from scaleplan.views.table import Grid, Table, flop, share
 
@@ -98,7 +99,7 @@ def score_grid(every: Sequence[Scored]) -> Grid:
             percent(each.loss_se),
             factor(each.params_se),
             f"10^{each.ranges.ratio:.1f}",
-            "-" if math.isinf(each.condition) else f"{each.condition:.2g}",
+            condition_text(each.condition),
             _same(each.compute_for_same),
         ]
         for each in every

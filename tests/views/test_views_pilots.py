@@ -137,7 +137,7 @@ def test_scores_are_in_order_and_what_cannot_be_told_is_absent(scored):
     assert strictly(table.inputs)
     (grid,) = grids(table)
     own = dict(zip(grid.headers, grid.rows[0], strict=True))
-    assert (own["loss +-"], own["N* x/"], own["condition"]) == ("-", "-", "-")
+    assert (own["loss +-"], own["N* x/"], own["condition"]) == ("-", "-", "infinite")
     assert max(map(len, simple_text(grid, 80, styled=False).splitlines())) <= 80
 
 
