@@ -76,7 +76,10 @@ def pilot(
         str | None, typer.Option("--at-once", metavar="N", help="Runs of a Slurm array at the same time.")
     ] = None,
     gpus_per_node: Annotated[
-        str | None, typer.Option("--gpus-per-node", metavar="N", help="Of the cluster of --emit; default 8.")
+        str | None,
+        typer.Option(
+            "--gpus-per-node", metavar="N", help="Of the cluster of --emit; default the accelerator's node, at most 8."
+        ),
     ] = None,
     seed: SeedOption = "0",
     form: FormatOption = "table",

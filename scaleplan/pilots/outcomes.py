@@ -4,7 +4,8 @@ A run that ended is diverged where its loss L [nats/token]
 
     is not finite,
     L >= ln V                        is no better than a uniform guess over a vocabulary of V tokens,
-    L_end > 1.1 min L                the smoothed loss of its log ends above its own running minimum,
+    L_end > 1.1 min L                the smoothed loss of its log ends above its own running minimum, but for what
+                                     the noise of its rows may make of a flat one,
     L(N, D) > 1.05 L(N', D')         is above that of another sound run with N' <= N and D' <= D,
 
 the last since loss falls with parameters and with tokens (every law of the package; Hoffmann et al. 2022, arXiv
@@ -15,19 +16,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from scaleplan.units import count
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 Status = Literal["finished", "missing", "unfinished", "failed", "diverged"]
 ABOVE_SMALLER = 0.05
 """Our choice: ten times what seeds differ by; a loss may stand so far above that of a run with less of both."""
 ABOVE_MINIMUM = 0.10
 """Our choice: a healthy run ends at its minimum, up to the noise of its batches."""
+LEAST_LOSS = 1e-3
+"""Our choice [nats/token]: a hundredth of the least floor of a law of text; below it something else was written."""
+_SEVERAL = 3
+"""Our choice: so many runs against one are the measure, not it; two may both have diverged."""
 CONTRADICTION = 0.01
 """Our choice: params and tokens within 1 % are the same run, counted or rounded otherwise."""
 
@@ -79,13 +80,24 @@ class Evidence(NamedTuple):
 def judge(runs: Sequence[Evidence]) -> tuple[Outcome, ...]:
     """What became of each run, in their order.
 
-    A finished run without a loss, or with one that no cross-entropy can be, has failed; one that says that it stopped
+    A finished run without a loss, with one that no cross-entropy can be, with one so low that it would make several
+    others diverged, or of a size that is no number above zero has failed; one that says that it stopped
     early (by more than 1 %, the gap between two rows of its log allowed) is unfinished; the rest may be diverged.
     """
     outcomes = [_alone(run) for run in runs]
     sound = [i for i, outcome in enumerate(outcomes) if outcome.status == "finished"]
-    for i, detail in _above_smaller([outcomes[i] for i in sound]):
-        outcomes[sound[i]] = outcomes[sound[i]]._replace(status="diverged", detail=detail)
+    flagged = _above_smaller([outcomes[i] for i in sound])
+    while (found := _suspect([outcomes[i] for i in sound], flagged)) is not None:
+        place, rest = found
+        detail = (
+            f"loss {outcomes[sound[place]].loss:.4g} is too low: by it alone {len(flagged) - len(rest)} runs with no "
+            "less params and tokens are more than 5 % above a smaller one"
+        )
+        outcomes[sound[place]] = outcomes[sound[place]]._replace(status="failed", detail=detail)
+        del sound[place]
+        flagged = rest
+    for each in flagged:
+        outcomes[sound[each.place]] = outcomes[sound[each.place]]._replace(status="diverged", detail=each.detail)
     return tuple(outcomes)
 
 
@@ -96,30 +108,11 @@ def contradictions(run: Evidence) -> tuple[str, ...]:
         ("params", run.params, run.planned_params),
         ("tokens", run.tokens, run.planned_tokens),
     ):
-        if measured is None or planned is None or not _differs(measured, planned):
+        if measured is None or planned is None or not _is_size(measured) or not _differs(measured, planned):
             continue
         if word == "params" or measured > planned:
             found.append(f"{word} {count(measured)}, manifest {count(planned)}")
     return tuple(found)
-
-
-def rise_above_minimum(loss: NDArray[np.float64]) -> float | None:
-    """How far the loss of a log ends above its own running minimum, as a share of it.
-
-    Both of moving means over 1 % of the rows, at least ten, of a short log a fifth of them; values that are not finite
-    (skipped steps) are left out. ``None`` without two rows, or where the minimum is not above zero.
-    """
-    import numpy as np
-
-    finite = loss[np.isfinite(loss)]
-    if finite.size < 2:
-        return None
-    width = max(1, min(10, finite.size // 5), finite.size // 100)
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = np.concatenate(([0.0], np.cumsum(finite)))
-        smooth = (total[width:] - total[:-width]) / width
-    least = float(smooth.min())
-    return float(smooth[-1]) / least - 1 if least > 0 and math.isfinite(least) else None
 
 
 def _differs(measured: float | None, planned: float | None) -> bool:
@@ -129,8 +122,9 @@ def _differs(measured: float | None, planned: float | None) -> bool:
 def _alone(run: Evidence) -> Outcome:
     """What became of a run by itself."""
     status, detail = run.status, run.detail
+    wrong = _no_sizes(run)
     if status == "finished":
-        status, detail = _ended(run)
+        status, detail = ("failed", wrong) if wrong else _ended(run)
     return Outcome(
         run_id=run.run_id,
         status=status,
@@ -143,7 +137,20 @@ def _alone(run: Evidence) -> Outcome:
     )
 
 
+def _no_sizes(run: Evidence) -> str:
+    """What it says of its size that is no number above zero, or an empty string."""
+    sizes = {"params": run.params, "tokens": run.tokens}
+    wrong = [f"{word} {value:g}" for word, value in sizes.items() if value is not None and not _is_size(value)]
+    return f"its files say {' and '.join(wrong)}, not a number above zero" if wrong else ""
+
+
+def _is_size(value: float) -> bool:
+    return 0 < value < math.inf
+
+
 def _counted(measured: float | None, planned: float | None) -> float:
+    if measured is not None and planned is not None and not _is_size(measured):
+        return planned
     value = measured if planned is None or _differs(measured, planned) else planned
     assert value is not None, "a run is of a manifest or says what it is"
     return value
@@ -153,8 +160,8 @@ def _ended(run: Evidence) -> tuple[Status, str]:
     loss = run.loss
     if loss is None:
         return "failed", run.detail or "no loss could be read"
-    if math.isfinite(loss) and loss <= 0:
-        return "failed", f"loss {loss:.4g} is no cross-entropy: it must be above 0"
+    if math.isfinite(loss) and loss < LEAST_LOSS:
+        return "failed", f"loss {loss:.4g} is no cross-entropy of text: it must be above {LEAST_LOSS:g}"
     stopped = _stopped(run)
     if stopped and math.isfinite(loss):
         return "unfinished", stopped
@@ -183,18 +190,42 @@ def _stopped(run: Evidence) -> str:
         short = run.tokens + run.tokens_between < (1 - CONTRADICTION) * run.planned_tokens
         return f"stopped at {count(run.tokens)} of {count(run.planned_tokens)} tokens" if short else ""
     if run.steps is not None and run.total_steps is not None:
-        short = run.steps + run.steps_between < (1 - CONTRADICTION) * run.total_steps
+        short = run.steps + run.steps_between < (1 - CONTRADICTION) * run.total_steps < math.inf
         return f"stopped at step {run.steps:.0f} of {run.total_steps:.0f}" if short else ""
     return ""
 
 
-def _above_smaller(runs: Sequence[Outcome]) -> list[tuple[int, str]]:
-    """The runs, by place, whose loss is above that of one with no more params and no more tokens, and by how much."""
+class _Above(NamedTuple):
+    """The place of a run whose loss is too high, that of the run it is measured by, and how much it is."""
+
+    place: int
+    best: int
+    detail: str
+
+
+def _suspect(runs: Sequence[Outcome], flagged: Sequence[_Above]) -> tuple[int, list[_Above]] | None:
+    """The run by which more than half of those too high are measured, and who still is without it.
+
+    Only where it measures several, and where most of all that are too high are sound by the others.
+    """
+    for place in {each.best for each in flagged}:
+        measured = sum(each.best == place for each in flagged)
+        if measured < _SEVERAL or 2 * measured <= len(flagged):
+            continue
+        rest = _above_smaller([*runs[:place], *runs[place + 1 :]])
+        cleared = len(flagged) - len(rest)
+        if 2 * cleared > len(flagged):
+            return place, rest
+    return None
+
+
+def _above_smaller(runs: Sequence[Outcome]) -> list[_Above]:
+    """The runs whose loss is above that of one with no more params and no more tokens."""
     import numpy as np
 
     params, tokens = np.array([run.params for run in runs]), np.array([run.tokens for run in runs])
     loss = np.array([run.loss for run in runs], dtype=np.float64)
-    found: list[tuple[int, str]] = []
+    found: list[_Above] = []
     for i, run in enumerate(runs):
         other = np.flatnonzero((params <= params[i]) & (tokens <= tokens[i]))
         best = int(other[np.argmin(loss[other])])
@@ -204,5 +235,5 @@ def _above_smaller(runs: Sequence[Outcome]) -> list[tuple[int, str]]:
                 f"loss {run.loss:.4g} is {100 * excess:.3g} % above the {loss[best]:.4g} of run {runs[best].run_id}, "
                 "which has no more params and no more tokens (limit 5 %)"
             )
-            found.append((i, detail))
+            found.append(_Above(i, best, detail))
     return found

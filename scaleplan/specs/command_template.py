@@ -7,7 +7,6 @@ The first word is a program, not a word of the shell. What it prints goes to the
 
 from __future__ import annotations
 
-import re
 import shlex
 import string
 from collections.abc import Mapping
@@ -36,7 +35,6 @@ class _Part(NamedTuple):
 class CommandTemplate(NamedTuple):
     """A command, split into words of text and places."""
 
-    text: str
     words: tuple[tuple[_Part, ...], ...]
 
     def shell_words(self, run: PilotRun, result: str) -> str:
@@ -70,7 +68,7 @@ def command_template(text: str) -> CommandTemplate:
 
     Raises:
         UsageError: empty, with a line break or a NUL, with unbalanced quotes or braces, with an unknown place, or with
-            a variable where the program should be.
+            an equals sign where the program should be, which ``env`` would take for a variable.
     """
     odd = next((sign for sign in text if not sign.isprintable() and sign != "\t"), None)
     if odd is not None:
@@ -81,9 +79,13 @@ def command_template(text: str) -> CommandTemplate:
         raise UsageError(f"command {quoted(text)}: {str(error).lower()}: close it") from None
     if not words:
         raise UsageError("command: empty; write one such as 'python train.py --params {params} --out {result}'")
-    if re.match(r"[A-Za-z_]\w*=", words[0]):
-        raise UsageError(f"command: {quoted(words[0])} would be taken for a program: write env {words[0]} and the rest")
-    return CommandTemplate(text, tuple(_parts(word) for word in words))
+    first = _parts(words[0])
+    if "=" in words[0] or any(part.place == "shape" for part in first):
+        raise UsageError(
+            f"command: {quoted(words[0])} is no program but a variable: write env {words[0]} and the rest, or call a "
+            "program by a path without ="
+        )
+    return CommandTemplate((first, *(_parts(word) for word in words[1:])))
 
 
 def _parts(word: str) -> tuple[_Part, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 from scaleplan.pilots.manifest import PilotRun
 from scaleplan.specs.job_set import HEAD, JobSet
 
-_EXCLUDES = ["/results/", "/runs.csv"]
+_EXCLUDES = ["/results/"]
 _ABOUT = """\
 #!/usr/bin/env bash
 # Submits the runs to a Ray cluster, cheapest first, and leaves out what results/ has as finished:
@@ -87,7 +87,7 @@ def ray_script(jobs: JobSet) -> str:
     last = '  echo "ray.sh: one run alone: ./ray.sh submits it" >&2\n  exit 2\n'
     after = ""
     if jobs.last is not None:
-        last = f'  [ -e "$results/"{shlex.quote(jobs.last.id)}.done ] || ./check.sh\n'
+        last = f'  [ -e "$results/"{shlex.quote(jobs.last.id)}.done ] || PILOT_RESULTS=$results ./check.sh\n'
         last += f"  submit {_words(jobs, jobs.last)}\n"
         after = '  echo "once all these have finished: ./ray.sh last"\n'
     return f'{_ABOUT}{HEAD}{_SUBMIT}if [ "$part" = last ]; then\n{last}else\n{first}{after}fi\n{_END}'

@@ -13,6 +13,8 @@ from scaleplan.specs.command_template import CommandTemplate
 
 _LONGEST_SLUG = 40
 """Our choice: job names are shown in narrow columns."""
+_SHORTEST_MINUTES = 10
+"""Time limits are told apart by ten minutes, the least there is, times a power of two (our choice)."""
 
 
 class JobGroup(NamedTuple):
@@ -47,17 +49,18 @@ class JobSet(NamedTuple):
         return tuple(run for run in self.runs if run is not self.last)
 
     def groups(self, runs: Iterable[PilotRun]) -> list[JobGroup]:
-        """Runs by the number of accelerators, the group of the earliest run first; each allows what its longest needs.
+        """Runs by the number of accelerators and by about how long they take, the group of the earliest run first.
 
-        None for runs without accelerators.
+        Each allows what its longest needs, less than twice what any of its runs does: a scheduler starts short jobs
+        sooner. None for runs without accelerators.
         """
-        found: dict[int, list[PilotRun]] = {}
+        found: dict[tuple[int, int], list[PilotRun]] = {}
         for run in runs:
             if run.accelerators is not None:
-                found.setdefault(run.accelerators, []).append(run)
+                found.setdefault((run.accelerators, _doublings(run.time_limit_minutes or 0)), []).append(run)
         places = {run.id: i for i, run in enumerate(self.runs)}
         groups: list[JobGroup] = []
-        for count, members in found.items():
+        for (count, _), members in found.items():
             nodes = nodes_of(count, self.gpus_per_node)
             minutes = max(run.time_limit_minutes or 0 for run in members)
             groups.append(JobGroup(count, nodes, count // nodes, minutes, tuple(places[run.id] for run in members)))
@@ -70,6 +73,11 @@ def job_set(manifest: Manifest, command: CommandTemplate, gpus_per_node: int, at
     tests = [run for run in runs if run.role == "back-test"]
     last = (tests or list(runs))[-1] if len(runs) > 1 else None
     return JobSet(slug(manifest.name), runs, last, command, gpus_per_node, at_once)
+
+
+def _doublings(minutes: int) -> int:
+    """How often ten minutes are doubled until they are enough."""
+    return math.ceil(math.log2(max(minutes, _SHORTEST_MINUTES) / _SHORTEST_MINUTES))
 
 
 def nodes_of(accelerators: int, per_node: int) -> int:
@@ -90,6 +98,6 @@ def id_list(name: str, runs: Iterable[PilotRun]) -> str:
 
 HEAD = """\
 set -euo pipefail
-CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
+CDPATH='' cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")"
 """
 """Every script ends at its first error and works in its own folder, wherever it is called from."""

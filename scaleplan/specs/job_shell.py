@@ -10,7 +10,9 @@ _RUN_ABOUT = """\
 #!/usr/bin/env bash
 # One pilot run: ./run.sh ID. What it prints is added to results/ID.log, what it measured goes to results/ID.json.
 # Ended well, it leaves results/ID.done and is skipped from then on; otherwise results/ID.failed with its exit code.
-# The command runs in this folder. PILOT_RESULTS names another folder for results.
+# Stopped by a signal it ends the command too, and leaves neither. While it runs it holds a lock on results/ID.lock:
+# exit code 75 says that another does. The command runs in this folder, without input.
+# PILOT_RESULTS names another folder for results, which gets a copy of the manifest, so that they can be collected.
 # shellcheck disable=SC2016,SC2054 # a command's own signs mean nothing here, and it may have commas
 """
 _RUN_START = """\
@@ -29,15 +31,60 @@ _RUN_END = """\
     exit 2
     ;;
 esac
+mkdir -p -- "$results"
+# The lock goes with the processes that hold it, so that a node that died keeps nobody out.
+exec 9>>"$results/$id.lock"
+locked=0
+if command -v flock >/dev/null; then
+  flock -n 9 || locked=$?
+else
+  locked=127
+fi
+if [ "$locked" -eq 1 ]; then
+  echo "$id: is running already, holding $results/$id.lock; left alone" >&2
+  exit 75
+elif [ "$locked" -ne 0 ]; then
+  echo "$id: no lock (flock ended with $locked): see to it that no run is started twice" >&2
+fi
+trap '[ "$locked" -ne 0 ] || flock -u 9' EXIT # what the command leaves running holds the lock too
 if [ -e "$results/$id.done" ]; then
   echo "$id: finished before, skipped"
   exit 0
 fi
-mkdir -p -- "$results"
+if [ -n "${PILOT_RESULTS:-}" ]; then
+  for file in manifest.csv before.csv; do
+    [ ! -e "$file" ] || [ "$file" -ef "$results/$file" ] || cmp -s -- "$file" "$results/$file" || {
+      cp -f -- "$file" "$results/$file.$id.part"
+      mv -f -- "$results/$file.$id.part" "$results/$file"
+    }
+  done
+fi
 rm -f -- "$results/$id.failed"
 export PILOT_ID=$id
-status=0
-env -- "${words[@]}" >>"$results/$id.log" 2>&1 || status=$?
+child='' stopped=''
+stop() {
+  stopped=$1
+  [ -z "$child" ] || kill -s TERM -- "-$child" 2>/dev/null || true
+}
+trap 'stop 143' TERM
+trap 'stop 130' INT
+trap 'stop 129' HUP
+set -m # the command leads a group of its own: all that it starts is ended with it
+env -- "${words[@]}" </dev/null >>"$results/$id.log" 2>&1 &
+child=$!
+set +m
+[ -z "$stopped" ] || stop "$stopped"
+while true; do
+  status=0
+  wait "$child" || status=$?
+  kill -s 0 -- "$child" 2>/dev/null || break # a signal ends the waiting, not the command
+done
+case "${stopped:-$status}" in
+  129 | 130 | 143)
+    echo "$id: stopped by a signal, not finished" >&2
+    exit "${stopped:-$status}"
+    ;;
+esac
 end=$results/$id.done
 if [ "$status" -ne 0 ]; then
   end=$results/$id.failed
@@ -52,20 +99,38 @@ _ALL_ABOUT = """\
 # Every pilot run in order on this machine, the dearest after ./check.sh. A run that failed does not stop the others.
 """
 _ALL_RUNS = """\
-unset PILOT_RESULTS # the check looks into results/
-trap 'exit 130' INT
+results=${PILOT_RESULTS:-results}
+child=''
+# shellcheck disable=SC2317 # signals call it
+stop() {
+  trap '' TERM INT HUP
+  [ -z "$child" ] || kill -s TERM "$child" 2>/dev/null || true
+  wait
+  exit "$1"
+}
+trap 'stop 143' TERM
+trap 'stop 130' INT
+trap 'stop 129' HUP
+# run ID: in the background, since bash answers a signal only once what stands before it has ended
+run() {
+  ./run.sh "$1" &
+  child=$!
+  wait "$child"
+}
 failed=()
 for id in "${ids[@]}"; do
-  ./run.sh "$id" || failed+=("$id")
+  run "$id" || failed+=("$id")
 done
 """
 _ALL_LAST = """\
 stop=0
-if [ ! -e "results/$last.done" ]; then
+if [ ! -e "$results/$last.done" ]; then
   ./check.sh || stop=$?
 fi
 if [ "$stop" -eq 0 ]; then
-  ./run.sh "$last" || failed+=("$last")
+  run "$last" || failed+=("$last")
+elif [ "$stop" -ne 3 ]; then
+  echo "$last: not started, the check before it could not be made" >&2
 else
   echo "$last: not started, the check before it said no" >&2
 fi
@@ -80,16 +145,17 @@ _CHECK_ABOUT = """\
 #!/usr/bin/env bash
 # Stop or go before the dearest run: 0 is go, 3 stop, 127 that scaleplan is not there. All others must have finished,
 # and what they measured must make the dearest worth its cost by the budget in budget.yaml.
-# SCALEPLAN names another program in place of scaleplan.
+# SCALEPLAN names another program in place of scaleplan, PILOT_RESULTS another folder than results.
 """
 _CHECK = """\
 stop() {
   echo "stop: $1" >&2
   exit 3
 }
+results=${PILOT_RESULTS:-results}
 open=()
 for id in "${ids[@]}"; do
-  [ -e "results/$id.done" ] || open+=("$id")
+  [ -e "$results/$id.done" ] || open+=("$id")
 done
 [ "${#open[@]}" -eq 0 ] || stop "not finished: ${open[*]}; ./run.sh ID runs one, ./all.sh all of them"
 [ -e budget.yaml ] || stop "no budget.yaml in this folder to decide by; ./run.sh $last runs the dearest all the same"
@@ -98,9 +164,11 @@ if ! command -v -- "$program" >/dev/null; then
   echo "check.sh: no program $program; pip install scaleplan, or name it: SCALEPLAN=/path/to/scaleplan" >&2
   exit 127
 fi
-"$program" pilot --collect . --format csv -o runs.csv || stop "the results could not be collected"
-decision=$("$program" pilot budget.yaml --after runs.csv --get decision) || stop "no decision from the runs in runs.csv"
-[ "$decision" = go ] || stop "the runs say ${decision:-nothing}, see: $program pilot budget.yaml --after runs.csv"
+runs=$results/collected.csv
+"$program" pilot --collect "${PILOT_RESULTS:-.}" --format csv -o "$runs" || stop "the results could not be collected"
+judge=(pilot budget.yaml --after "$runs" --judge manifest.csv)
+decision=$("$program" "${judge[@]}" --get decision) || stop "no decision from the runs in $runs"
+[ "$decision" = go ] || stop "the runs say ${decision:-nothing}, see: $program ${judge[*]}"
 echo "go: $last"
 """
 

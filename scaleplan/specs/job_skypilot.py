@@ -43,7 +43,7 @@ _RUN_MANY = (
     'if [ "${SKYPILOT_NODE_RANK:-0}" -eq 0 ]; then export PILOT_RESULTS=' + _MOUNT + '; fi; bash run.sh "$RUN_ID"'
 )
 """Every node runs the command, which finds its place by SKYPILOT_NODE_RANK; the first one keeps what it measured."""
-IGNORED = "/results\n/runs.csv\n"
+IGNORED = "/results\n"
 """``.skyignore``: what the machines need not be sent."""
 _ABOUT = """\
 #!/usr/bin/env bash
@@ -53,6 +53,7 @@ _ABOUT = """\
 # Results are files in the bucket. Copy them into results/ before the check: aws s3 sync s3://NAME results
 """
 _LAUNCH = """\
+unset PILOT_RESULTS # what was copied from the bucket is looked for in results/
 only=''
 case "${1:-}" in
   '' | -*) ;;

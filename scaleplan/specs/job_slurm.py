@@ -1,4 +1,4 @@
-"""The runs as Slurm job arrays, one for each number of accelerators, with the check and the dearest run behind them.
+"""The runs as Slurm job arrays, one for each number of accelerators and about equal times, then check and dearest run.
 
 Accelerators are asked for by ``--gres=gpu:N``, which counts those of one node: the newer ``--gpus-per-node`` means the
 same but works only where the cluster schedules with select/cons_tres (Slurm documentation, "Generic Resource (GRES)
@@ -30,10 +30,29 @@ _SUBMIT_ABOUT = """\
 #!/usr/bin/env bash
 # Submits the runs that have not finished to Slurm, cheapest first, then the check, then the dearest run if that says
 # go. Options for sbatch may follow and come last, so that they win: ./submit.sh --partition=NAME --account=NAME
+# Nothing is submitted while jobs of this folder are queued or running: they would be made and paid twice.
 """
 _SUBMIT = """\
-mkdir -p results
 options=("$@")
+for option in ${options[@]+"${options[@]}"}; do
+  if [[ $option =~ ^(-[hHIkOQsvVW]*[ad]|--(ar|dep)) ]]; then
+    printf 'submit.sh: %q is not taken: it would replace the arrays of runs, or start the dearest too early\\n' \\
+      "$option" >&2
+    exit 2
+  fi
+done
+unset PILOT_RESULTS SBATCH_ARRAY_INX SBATCH_DEPENDENCY # the same from the environment; all looks into results/
+if ! queue=$(squeue --user="$(id -un)" --noheader --format='%A %Z'); then
+  echo 'submit.sh: squeue does not say whether these runs are queued already: nothing submitted' >&2
+  exit 1
+fi
+while read -r job place; do
+  if [ "$place" = "$PWD" ]; then
+    echo "submit.sh: job $job of this folder is queued or running: wait until all have ended, or scancel them" >&2
+    exit 1
+  fi
+done <<<"$queue"
+mkdir -p results
 jobs=''
 # array NODES ACCELERATORS_A_NODE MINUTES DEPENDENCY PLACE...: submits the runs with these places in manifest.csv
 array() {

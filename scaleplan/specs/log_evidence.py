@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scaleplan.errors import quoted
 from scaleplan.pilots.manifest import PilotRun
-from scaleplan.pilots.outcomes import CONTRADICTION, Evidence, Status, rise_above_minimum
-from scaleplan.specs.files import shown, unreadable
+from scaleplan.pilots.outcomes import CONTRADICTION, Evidence, Status
+from scaleplan.pilots.rises import rise_above_minimum
+from scaleplan.specs.files import shown
+from scaleplan.specs.log_files import exists, is_regular, open_regular
 from scaleplan.specs.log_json import OBJECT
-from scaleplan.specs.training_logs import FinalLoss, LogContentError, TrainingLog, final_loss, read_log
+from scaleplan.specs.training_logs import FinalLoss, LogContentError, TrainingLog, final_loss, old_evaluation, read_log
 
 if TYPE_CHECKING:
     from scaleplan.specs.log_rows import Floats
@@ -35,6 +37,8 @@ class Found(NamedTuple):
     remarks: tuple[str, ...] = ()
     unmarked: bool = False
     done: bool = False
+    old: str = ""
+    """At which step the evaluation was that is too old to count."""
 
 
 class _Reading(NamedTuple):
@@ -57,13 +61,14 @@ def of_run(run: PilotRun, folder: Path) -> Found:
     logs = [each.log for each in readings if each.log is not None]
     loss = _first_loss(logs)
     status, detail = _status(run.id, folder, readings)
-    unmarked = status == "unfinished" and result is not None and _is_whole(result.log)
+    whole = result is not None and _is_whole(result.log)
+    unmarked = status == "unfinished" and whole
     if unmarked:
         status, detail = "finished", ""
     if status == "finished" and loss is None:
         detail = _no_loss(run.id, readings)
     evidence = of_logs(run.id, status, logs, loss)
-    if unmarked and logs[0].fact("step") is not None and evidence.total_steps is None:
+    if evidence.total_steps is None and (logs[0].fact("step") is not None if unmarked else logs and not whole):
         # A result may be written anew as a run goes on; that of an ended one is whole whatever its steps are called.
         evidence = evidence._replace(total_steps=float(run.steps))
     if evidence.params is not None and _same(evidence.params, run.params_nonembedding):
@@ -76,7 +81,9 @@ def of_run(run: PilotRun, folder: Path) -> Found:
         seed=run.seed,
     )
     remarks = _remarks(readings) if loss is not None else ()
-    return Found(planned, None if loss is None else loss.kind, remarks, unmarked, exists(folder / f"{run.id}{DONE}"))
+    kind = None if loss is None else loss.kind
+    old = "" if kind != "training" else next((said for log in logs if (said := old_evaluation(log))), "")
+    return Found(planned, kind, remarks, unmarked, exists(folder / f"{run.id}{DONE}"), old)
 
 
 def _is_whole(result: TrainingLog | None) -> bool:
@@ -115,32 +122,14 @@ def _read(path: Path) -> _Reading | None:
         return _Reading(path.name, None, error.message.partition("; looked for")[0].removeprefix(shown(str(path))))
 
 
-def exists(path: Path) -> bool:
-    """Whether a file is there; a link to nowhere counts, so that it is not passed over.
-
-    Raises:
-        InputFileError: the system would not say.
-    """
-    try:
-        path.lstat()
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise unreadable(shown(str(path)), error) from None
-    return True
-
-
 def _status(name: str, folder: Path, readings: Sequence[_Reading]) -> tuple[Status, str]:
     """What the files say of how a run ended; one that ended well after it had failed counts as ended well."""
-    if exists(folder / f"{name}{DONE}"):
+    if is_regular(folder / f"{name}{DONE}"):
         return "finished", ""
     failed = folder / f"{name}{FAILED}"
     if exists(failed):
-        try:
-            with failed.open("rb") as file:
-                code = file.read(100).decode(errors="replace").strip()
-        except OSError as error:
-            raise unreadable(shown(str(failed)), error) from None
+        with open_regular(failed) as file:
+            code = file.read(100).decode(errors="replace").strip()
         return "failed", f"exit code {code if code.isdecimal() and code.isascii() else quoted(code)}"
     return ("unfinished", "neither ended nor failed so far") if readings else ("missing", "")
 
@@ -190,14 +179,15 @@ def _steps(log: TrainingLog) -> tuple[float | None, float]:
     stated = log.fact("step")
     if stated is not None:
         return stated, 0.0
-    return (None, 0.0) if log.counted else _last_and_gap(log.step)
+    return (None, 0.0) if log.counted else _last_and_gap(log.step if log.step.size else log.eval_step)
 
 
 def _last_and_gap(values: Floats) -> tuple[float | None, float]:
+    """The last of them, and how far it is from the one before; a row alone may be the first of many as far apart."""
     if not values.size:
         return None, 0.0
     last = float(values[-1])
-    return last, max(0.0, last - float(values[-2])) if values.size > 1 else 0.0
+    return last, max(0.0, last - float(values[-2]) if values.size > 1 else last)
 
 
 def _same(measured: float, planned: float) -> bool:

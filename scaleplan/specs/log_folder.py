@@ -16,7 +16,7 @@ from scaleplan.specs.files import shown, unreadable
 from scaleplan.specs.log_evidence import RESULTS, Found, of_logs
 from scaleplan.specs.log_messages import brief_line, named, some
 from scaleplan.specs.log_rows import LogContentError
-from scaleplan.specs.training_logs import final_loss, read_log
+from scaleplan.specs.training_logs import final_loss, old_evaluation, read_log
 
 
 def read_folder(folder: Path) -> tuple[list[Found], list[Notice]]:
@@ -68,7 +68,8 @@ def _run(path: Path, name: str) -> Found | str:
         if not 0 < value < math.inf:
             return f": {word} {value:g}, not a number above zero"
     skipped = f"{named(path.name)}: {log.unreadable:,} of its rows cannot be read"
-    return Found(evidence, loss.kind, (skipped,) if log.unreadable else ())
+    old = old_evaluation(log) if loss.kind == "training" else ""
+    return Found(evidence, loss.kind, (skipped,) if log.unreadable else (), old=old)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, cast
 
-from scaleplan.specs.log_rows import LogContentError, LogRows, numbers_of
+from scaleplan.specs.log_rows import LogContentError, LogRows, numbers_of, numbers_of_row
 
 
 class CutOffError(LogContentError):
@@ -70,7 +70,7 @@ def rows_of(value: object, name: str) -> LogRows:
     if isinstance(history, list):
         return _state(found, cast("list[object]", history))
     rows = LogRows(OBJECT)
-    rows.state(found, numbers_of(found))
+    rows.state(found, numbers_of_row(found))
     rows.ignored = 0 if found else 1
     return rows
 

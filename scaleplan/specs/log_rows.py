@@ -2,7 +2,7 @@
 
 Tools call one number by many names (``train/loss``, ``lm loss``, ``num_input_tokens_seen``): here each has one role. A
 name is compared in lower case with everything but letters and digits as ``_``. The names are those that the public
-tools print (Hugging Face Trainer, Megatron-LM, nanoGPT, Lightning, OLMo, Weights & Biases); their order is our choice.
+tools print (Hugging Face Trainer, Megatron-LM, nanoGPT, Lightning, Weights & Biases); their order is our choice.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ _ROLES = {name: (role, rank) for role, names in NAMES.items() for rank, name in 
 _FACTS = ("params", "vocabulary", "total_steps", "seed", "final_loss")
 """What stands for the whole run even in a row with a step."""
 _SUMMARY = ("train_runtime", "total_flos")
-"""Keys of the row that the Hugging Face Trainer logs last: its ``train_loss`` is a mean over all of training."""
+"""Keys of the row that the Hugging Face Trainer logs last, and of ``train_results.json``, which has the same: their
+``train_loss`` is a mean over all of training."""
 
 
 class LogContentError(InputFileError):
@@ -68,8 +69,9 @@ class TrainingLog:
     ``step``, ``loss`` [nats/token as logged], and where any row has them ``tokens``, ``grad_norm``, ``lr``: one value
     a row, steps rising, NaN where a row lacks it; a loss that is not finite stands as it was logged. ``eval_step``,
     ``eval_loss``: the evaluations. ``facts``: numbers of the whole run by role (see ``NAMES``), and ``id`` as text.
-    ``ignored`` lines or objects held no loss, ``unreadable`` were none of the format, ``superseded`` were logged again
-    later. ``counted``: the log has no steps, its rows were numbered instead.
+    ``ignored`` lines or objects held no loss, ``unreadable`` were none of the format. ``counted``: the log has no
+    steps, its rows were numbered instead. What a run ended with needs neither ``lr`` nor ``grad_norm``: they stand here
+    since whoever asks how a run goes on looks at the schedule and at spikes, and each format names them in its own way.
     """
 
     name: str
@@ -84,7 +86,6 @@ class TrainingLog:
     facts: Mapping[str, float | str]
     ignored: int
     unreadable: int
-    superseded: int
     counted: bool
 
     def fact(self, role: str) -> float | None:
@@ -125,12 +126,10 @@ class LogRows:
 
         One without a step speaks of the whole run; with ``count`` it is the next row instead, if no row had a step.
         """
-        found = numbers_of(values)
+        found = numbers_of_row(values)
         for key in _RUN_NAMES:
             if key in values:
                 self.runs.add(str(values[key]))
-        if any(key in values for key in _SUMMARY):
-            found.pop("loss", None)
         has_loss = "loss" in found or "eval_loss" in found
         step = found.get("step")
         if step is None and has_loss and count and (self.counted or not len(self)):
@@ -165,8 +164,8 @@ class LogRows:
 
     def log(self, name: str) -> TrainingLog:
         """The rows in order of their steps; of a step that was logged twice the later line."""
-        step, columns, dropped = _ordered(self.steps, self.columns)
-        eval_step, evals, eval_dropped = _ordered(self.eval_steps, {"loss": self.eval_losses})
+        step, columns = _ordered(self.steps, self.columns)
+        eval_step, evals = _ordered(self.eval_steps, {"loss": self.eval_losses})
         return TrainingLog(
             name=name,
             format=self.form,
@@ -180,7 +179,6 @@ class LogRows:
             facts=self.facts,
             ignored=self.ignored,
             unreadable=self.unreadable,
-            superseded=dropped + eval_dropped,
             counted=self.counted,
         )
 
@@ -204,6 +202,14 @@ def numbers_of(values: Mapping[str, object]) -> dict[str, float]:
     return {role: number for role, (_, number) in found.items()}
 
 
+def numbers_of_row(values: Mapping[str, object]) -> dict[str, float]:
+    """The numbers of a row by role, without a loss that is a mean over all of training."""
+    found = numbers_of(values)
+    if "loss" not in values and any(key in values for key in _SUMMARY):
+        found.pop("loss", None)
+    return found
+
+
 def as_number(value: object) -> float | None:
     """A number, or text that is one, NaN and infinity among them; ``None`` for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
@@ -214,17 +220,17 @@ def as_number(value: object) -> float | None:
         return None
 
 
-def _ordered(steps: array[float], columns: Mapping[str, array[float]]) -> tuple[Floats, dict[str, Floats], int]:
-    """Columns by rising step, each step once as it was logged last, and how many rows that left out."""
+def _ordered(steps: array[float], columns: Mapping[str, array[float]]) -> tuple[Floats, dict[str, Floats]]:
+    """Columns by rising step, each step once as it was logged last."""
     import numpy as np
 
     step = np.array(steps, dtype=np.float64)
     values = {name: np.array(column, dtype=np.float64) for name, column in columns.items()}
     if step.size < 2 or bool(np.all(step[1:] > step[:-1])):
-        return step, values, 0
+        return step, values
     kept, first_from_end = np.unique(step[::-1], return_index=True)
     last = step.size - 1 - first_from_end
-    return kept, {name: column[last] for name, column in values.items()}, int(step.size - kept.size)
+    return kept, {name: column[last] for name, column in values.items()}
 
 
 def _present(column: Floats) -> Floats | None:

@@ -28,6 +28,8 @@ COLUMNS = (
 ROLES: tuple[str, ...] = get_args(Role)
 FILE = "manifest.csv"
 """What a manifest is called in the folder of its jobs."""
+RESULTS_FOLDER = "results"
+"""Where in that folder the results are."""
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _WHAT_ID = "1 to 100 of A-Z a-z 0-9 . _ - and begin with none of . and -: files are named by it"
 _ROUNDED = 0.005

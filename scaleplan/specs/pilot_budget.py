@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scaleplan.conventions import ParamCount
 from scaleplan.specs.accelerators import cluster
 from scaleplan.specs.presets import looks_like_path
 from scaleplan.specs.yaml12 import yaml_text
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from scaleplan.specs.pilot_plan import PilotPlan
 
 BUDGET = "budget.yaml"
+_PARAMS = {ParamCount.TOTAL: "params", ParamCount.NONEMBEDDING: "params_nonembedding"}
+"""How tables of runs, which count in one of these ways, call the column."""
 BEFORE = "before.csv"
 """What the runs are called, beside a manifest, that were finished before those in it were designed."""
 HEADER = "# What these pilot runs are for. `scaleplan pilot budget.yaml --after runs.csv` says what to run next.\n"
@@ -59,7 +62,7 @@ def runs_before_text(plan: PilotPlan) -> str | None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("run", _PARAMS[runs.counts_params], "tokens", "loss"))
     for i in range(len(runs)):
-        name = f"{runs.row_word}-{runs.row[i]}" if runs.names is None else runs.names[runs.run[i]]
+        name = f"{runs.row_word}-{runs.row[i]}" if runs.names is None else runs.names[int(runs.run[i])]
         writer.writerow((name, *(float(column[i]) for column in (runs.params, runs.tokens, runs.loss))))
     return text.getvalue()
 

@@ -8,20 +8,20 @@ read line by line (one that is a single JSON value whole), in time linear in its
 from __future__ import annotations
 
 import json
+import math
 import os
-import stat
 from collections.abc import Generator
-from pathlib import Path
 from typing import Literal, NamedTuple
 
-from scaleplan.errors import InputFileError, quoted
+from scaleplan.errors import quoted
 from scaleplan.specs.files import shown, unreadable
 from scaleplan.specs.log_csv import header_of, read_csv
+from scaleplan.specs.log_files import open_regular
 from scaleplan.specs.log_json import OBJECT, CutOffError, read_json, read_json_lines
 from scaleplan.specs.log_rows import NAMES, LogContentError, LogRows, TrainingLog
 from scaleplan.specs.log_text import read_text
 
-__all__ = ["FinalLoss", "LogContentError", "TrainingLog", "final_loss", "read_log"]
+__all__ = ["FinalLoss", "LogContentError", "TrainingLog", "final_loss", "old_evaluation", "read_log"]
 
 TAIL_SHARE = 0.01
 """Our choice: without an evaluation the loss is the mean over so much of the steps at the end ..."""
@@ -58,10 +58,7 @@ def read_log(path: str | os.PathLike[str]) -> TrainingLog:
     path = os.fspath(path)
     name = shown(path)
     try:
-        mode = Path(path).stat().st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-            raise InputFileError(f"{name}: not a regular file")  # opening a pipe would wait for its other end
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             head = file.read(_HEAD)
         rows = _rows(path, name, head)
     except OSError as error:
@@ -128,7 +125,7 @@ def _not_a_line_each(path: str, name: str) -> LogRows:
 
 
 def _whole(path: str, name: str) -> str:
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         data = file.read()
     try:
         return data.decode("utf-8-sig")
@@ -143,7 +140,7 @@ def lines(path: str, name: str) -> Generator[str]:
     Raises:
         LogContentError: a line of more than 64 MiB.
     """
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         number = 0
         while line := file.readline(_LONGEST_LINE):
             number += 1
@@ -155,10 +152,11 @@ def lines(path: str, name: str) -> Generator[str]:
 def final_loss(log: TrainingLog) -> FinalLoss | None:
     """The loss that a run ended with; ``None`` where its log has none.
 
-    In this order: the last evaluation of the log; of a result ``final_loss``, its evaluation loss, its ``loss``; the
-    mean training loss over the last 1 % of the steps, at least ten rows (fewer where the log has no more).
+    In this order: the last evaluation of the log, unless it is an old one; of a result ``final_loss``, its evaluation
+    loss, its ``loss``; the mean training loss over the last 1 % of the steps, at least ten rows (fewer where the log
+    has no more). Rows that are not finite, of steps that were skipped, are left out of the mean unless the last is one.
     """
-    if log.eval_loss.size:
+    if log.eval_loss.size and not old_evaluation(log):
         return FinalLoss(float(log.eval_loss[-1]), "last evaluation loss", "evaluation")
     for role in ("final_loss", "eval_loss", "loss"):
         value = log.fact(role)
@@ -172,11 +170,26 @@ def final_loss(log: TrainingLog) -> FinalLoss | None:
     start = log.step[-1] - TAIL_SHARE * (log.step[-1] - log.step[0])
     within = int((log.step > start).sum())
     tail = log.loss[-max(within, TAIL_ROWS) :]
-    wild = tail[~np.isfinite(tail)]
+    sound = tail[np.isfinite(tail)]
     with np.errstate(over="ignore"):  # nothing guards a log against numbers near the largest
-        value = float(wild[-1] if wild.size else tail.mean())
+        value = float(sound.mean() if math.isfinite(tail[-1]) else tail[-1])
     share = " (1 % of the steps)" if within >= TAIL_ROWS else ""
-    return FinalLoss(value, f"mean training loss of the last {_rows_in_words(tail.size)}{share}", "training")
+    wild = f", without {tail.size - sound.size:,} not finite" if math.isfinite(value) and sound.size < tail.size else ""
+    return FinalLoss(value, f"mean training loss of the last {_rows_in_words(tail.size)}{share}{wild}", "training")
+
+
+def old_evaluation(log: TrainingLog) -> str:
+    """At which step the last evaluation was, where training went on for long after it; otherwise nothing.
+
+    Long is more than there usually was between evaluations (the median), and than 1 % of the steps.
+    """
+    if not log.eval_step.size or not log.step.size:
+        return ""
+    import numpy as np
+
+    at, last = float(log.eval_step[-1]), float(log.step[-1])
+    gap = float(np.median(np.diff(log.eval_step))) if log.eval_step.size > 1 else 0.0
+    return f"at step {at:,.0f} of {last:,.0f}" if last - at > max(gap, TAIL_SHARE * last) else ""
 
 
 def _rows_in_words(count: int) -> str:

@@ -10,12 +10,18 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from scaleplan.api import pilots as verbs
+from scaleplan.api.pilot_folders import write_pilots
 from scaleplan.specs.budget import read_budget
+from scaleplan.specs.conditions import Conditions
+from scaleplan.specs.machines import machine_of
+from scaleplan.specs.pilot_budget import runs_before_text
+from scaleplan.specs.run_tables import read_runs
 from tests.cli.test_cli_hostile_text import CONTROL, ESCAPE
 
 PROGRAM = str(Path(sys.executable).with_name("scaleplan"))
@@ -136,6 +142,44 @@ def test_a_folder_is_written_again_but_not_over_results_of_other_runs(pilot, tmp
     before = (tmp_path / "jobs/manifest.csv").read_bytes()
     pilot(*TARGET, *ON, *emit).failed(2, "jobs: has results of another manifest", "write to another folder")
     assert (tmp_path / "jobs/manifest.csv").read_bytes() == before
+
+
+def test_a_budget_file_of_ones_own_is_never_replaced(pilot, tmp_path):
+    (tmp_path / "budget.yaml").write_text("mine\n")
+    refused = pilot(*TARGET, "--emit", ".", "-q")
+    refused.failed(2, ".: 'budget.yaml' stands there and is not ours: write elsewhere")
+    assert names_in(tmp_path) == {"budget.yaml"}
+    assert (tmp_path / "budget.yaml").read_text() == "mine\n"
+
+
+def test_a_later_stage_knows_the_runs_before(pilot, tmp_path, designed):
+    pilot(*TARGET, "-q").succeeded()
+    (tmp_path / "first.csv").write_text("run,params,tokens,loss\np00,1e7,1e9,4.5\n$(x),2e7,1e9,4.25\n")
+    known = SimpleNamespace(table=read_runs("first.csv"))
+    plan = next(iter(designed.values()))
+    write_pilots(replace(plan, fitted=known), "jobs", command="train {params}")
+    assert (tmp_path / "jobs/before.csv").read_text() == (
+        "run,params,tokens,loss\np00,10000000.0,1000000000.0,4.5\n$(x),20000000.0,1000000000.0,4.25\n"
+    )
+    collected = pilot("--collect", "jobs", "-f", "csv", "-o", "runs.csv")
+    assert (collected.code, collected.notices[0][0]) == (0, "earlier_runs")
+    assert read_runs("runs.csv").runs.names == ("p00-before", "$(x)")
+    (tmp_path / "nameless.csv").write_text("params_nonembedding,tokens,loss\n1e7,1e9,4.5\n")
+    nameless = SimpleNamespace(table=read_runs("nameless.csv"))
+    assert runs_before_text(replace(plan, fitted=nameless)) == (
+        "run,params_nonembedding,tokens,loss\nline-2,10000000.0,1000000000.0,4.5\n"
+    )
+
+
+@pytest.mark.parametrize(("on", "gpus"), [("8xa100-sxm-80", 8), ("8xgb200", 8), ("8xgh200-96", 1), (None, 8)])
+def test_a_node_has_as_many_accelerators_as_widths_are_chosen_by(pilot, on, gpus, monkeypatch, designed):
+    pilot(*TARGET, "-q").succeeded()
+    plan = next(iter(designed.values()))
+    taken = []
+    monkeypatch.setattr("scaleplan.api.pilot_folders.write_jobs", lambda *_, **words: taken.append(words) or ())
+    machine = None if on is None else machine_of(Conditions(on=on))
+    write_pilots(replace(plan, machine=machine), "jobs")
+    assert taken[0]["gpus_per_node"] == gpus
 
 
 @pytest.mark.parametrize(

@@ -55,11 +55,14 @@ class Cluster:
         self.environment["VICTIM"] = self.victim
 
     def call(self, *words: str) -> str:
-        done = subprocess.run(
-            words, cwd=self.place, env=self.environment, capture_output=True, text=True, check=False, timeout=STUCK
-        )
+        done = self.run(*words)
         assert done.returncode == 0, (words, done.stdout, done.stderr)
         return done.stdout
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words, cwd=self.place, env=self.environment, capture_output=True, text=True, check=False, timeout=STUCK
+        )
 
     def submit(self, *options: str) -> tuple[list[str], str]:
         """The numbers of the jobs that are submitted, and all that is said."""
@@ -84,10 +87,12 @@ class Cluster:
         path = self.place / "starts"
         return [tuple(line.split()) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
-    def requeue(self, job: str) -> None:
-        """Take the machine from the victim while it runs."""
+    def requeue(self, said: str) -> None:
+        """Take the machine from the victim while it runs, of the jobs that were said to be submitted."""
         self._until(lambda: self.victim in {start[0] for start in self.starts()})
         place = next(i for i, run in enumerate(self.runs) if run.id == self.victim)
+        jobs = re.findall(r"^job (\d+): runs at places ([\d,]+),", said, re.MULTILINE)
+        job = next(number for number, places in jobs if str(place) in places.split(","))
         self.call("scontrol", "requeue", f"{job}_{place}")
 
     def results(self, suffix: str) -> set[str]:
@@ -115,8 +120,11 @@ def test_pilots_are_run_requeued_and_skipped_and_end_in_a_plan(cluster):
     # Without a budget to decide by, the check stops the dearest run, and only that.
     budget = cluster.folder / "budget.yaml"
     budget.rename(cluster.place / "budget.yaml")
-    (*arrays, check, dearest), _ = cluster.submit()
-    cluster.requeue(arrays[0])
+    (*arrays, check, dearest), said = cluster.submit()
+    again = cluster.run(str(cluster.folder / "submit.sh"))
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "of this folder is queued or running" in again.stderr
+    cluster.requeue(said)
     cluster.wait()
     again = (cluster.victim, needs[cluster.victim][1], "1")
     assert Counter(cluster.starts()) == Counter([*(needs[name] for name in cluster.others), again])
@@ -132,6 +140,7 @@ def test_pilots_are_run_requeued_and_skipped_and_end_in_a_plan(cluster):
     task = ("--parsable", f"--chdir={cluster.folder}", "--array=0", "--gres=gpu:1")
     skipped = cluster.call("sbatch", *task, str(cluster.folder / "pilots.sbatch")).strip()
     (cluster.place / "budget.yaml").rename(budget)
+    cluster.wait()
     (check, dearest), said = cluster.submit("--comment=$(touch pwned)")
     assert said.count("finished before, left out") == len(cluster.others)
     cluster.wait()

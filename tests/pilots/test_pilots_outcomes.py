@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from scaleplan.pilots.outcomes import Evidence, contradictions, judge, rise_above_minimum
+from scaleplan.pilots.outcomes import Evidence, contradictions, judge
+from scaleplan.pilots.rises import rise_above_minimum
 
 
 def run(name="a", **values):
@@ -35,7 +36,7 @@ def test_an_end_without_a_loss_is_a_failure_with_its_reason():
     assert only(loss=None).detail == "no loss could be read"
 
 
-@pytest.mark.parametrize("loss", [0.0, -1.3])
+@pytest.mark.parametrize("loss", [0.0, -1.3, 9e-4])
 def test_a_loss_that_is_no_cross_entropy_is_a_failure(loss):
     outcome = only(loss=loss)
     assert outcome.status == "failed"
@@ -144,3 +145,46 @@ def test_what_is_not_finite_is_left_out_of_the_rise():
 @pytest.mark.parametrize("curve", [[], [3.0], [math.nan, math.nan], [3.0, 0.0], [3.0, -1.0]])
 def test_no_rise_where_none_can_be_told(curve):
     assert rise_above_minimum(np.array(curve)) is None
+
+
+def ladder(losses):
+    return [
+        run(f"r{i}", planned_params=1e7 * 2**i, planned_tokens=1e9 * 2**i, loss=loss) for i, loss in enumerate(losses)
+    ]
+
+
+def test_one_loss_that_is_too_low_condemns_itself_not_all_others():
+    outcomes = judge(ladder([4.0, 1.2, 3.6, 3.4, 3.2]))
+    assert [each.status for each in outcomes] == ["finished", "failed", "finished", "finished", "finished"]
+    assert outcomes[1].detail.startswith("loss 1.2 is too low: by it alone 3 runs ")
+    assert [each.status for each in judge(ladder([4.0, 1.2, 3.6, 9.0, 3.2]))] == [
+        "finished", "failed", "finished", "diverged", "finished",
+    ]  # fmt: skip
+
+
+def test_two_runs_above_one_diverged():
+    assert [each.status for each in judge(ladder([3.5, 4.5, 5.0]))] == ["finished", "diverged", "diverged"]
+
+
+def test_runs_that_are_too_high_by_several_others_diverged():
+    assert [each.status for each in judge(ladder([3.6, 3.5, 3.4, 9.0, 8.0]))] == [
+        "finished", "finished", "finished", "diverged", "diverged",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [math.inf, math.nan, 0.0, -1.0])
+def test_a_size_that_is_no_number_above_zero_is_a_failure(value):
+    outcome = only(params=value)
+    assert (outcome.status, outcome.params) == ("failed", 1e8)
+    assert outcome.detail == f"its files say params {value:g}, not a number above zero"
+    assert contradictions(run(params=value)) == ()
+
+
+def test_batches_of_one_sequence_are_no_rise():
+    numbers = np.random.default_rng(7)
+    rises = [rise_above_minimum(numbers.normal(3.0, 0.5, 1000)) for _ in range(50)]
+    assert all(rise is not None and 0 <= rise < 0.1 for rise in rises)
+    risen = np.concatenate([numbers.normal(3.0, 0.5, 1000), numbers.normal(6.0, 0.5, 200)])
+    found = rise_above_minimum(risen)
+    assert found is not None
+    assert found > 0.5

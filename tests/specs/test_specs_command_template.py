@@ -84,6 +84,8 @@ def test_signs_that_no_one_quoted_are_words_too():
         ("t {id", "a single brace in '{id'"),
         ("t id}", "a single brace in 'id}'"),
         ("CUDA_VISIBLE_DEVICES=0 python t.py", "write env CUDA_VISIBLE_DEVICES=0 and the rest"),
+        ("./a=b/train {params}", "call a program by a path without ="),
+        ("{shape} x", "is no program but a variable"),
     ],
 )
 def test_a_command_that_means_nothing_is_refused(text, said):

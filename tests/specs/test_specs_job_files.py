@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import stat
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,14 @@ from scaleplan.errors import UsageError
 from scaleplan.pilots.manifest import Manifest
 from scaleplan.specs.job_files import write_jobs
 from scaleplan.specs.manifest import read_manifest
+from scaleplan.specs.pilot_budget import HEADER
+from scaleplan.specs.pilot_results import collect
 from tests.specs.test_specs_manifest import MANIFEST, pilot
 
+BESIDE = {
+    "budget.yaml": f"{HEADER}schema: scaleplan.budget/1\n",
+    "before.csv": "run,params,tokens,loss\nx,1e8,2e9,3.5\n",
+}
 SHELL = {"manifest.csv", "run.sh", "all.sh", "check.sh"}
 CLUSTER = {
     "pilots.sbatch", "submit.sh", "sky.sh", "sky-1.yaml", "sky-8.yaml", "sky-16.yaml", ".skyignore", "ray_jobs.json",
@@ -32,7 +40,7 @@ echo "said by $PILOT_ID"
 DECIDES = """\
 #!/usr/bin/env bash
 printf '%s\\0' "$@" >>"$(dirname "$0")/argv.scaleplan"
-if [ "$2" = --collect ]; then echo params,tokens,loss >runs.csv; else cat "$(dirname "$0")/decision"; fi
+if [ "$2" = --collect ]; then echo params,tokens,loss >"$7"; else cat "$(dirname "$0")/decision"; fi
 """
 
 
@@ -75,11 +83,12 @@ class Jobs:
         return path.read_text(encoding="utf-8").split("\0")[:-1] if path.exists() else []
 
     def results(self) -> set[str]:
-        return {path.name for path in (self.folder / "results").iterdir()}
+        """What runs left, but for their locks."""
+        return {path.name for path in (self.folder / "results").iterdir() if path.suffix != ".lock"}
 
     def decide(self, decision: str) -> dict[str, str]:
         """A program that stands for ours with a decision, and the environment that names it."""
-        (self.folder / "budget.yaml").write_text("schema: scaleplan.budget/1\n", encoding="utf-8")
+        (self.folder / "budget.yaml").write_text(BESIDE["budget.yaml"], encoding="utf-8")
         (self.tools / "decision").write_text(decision, encoding="utf-8")
         return {"SCALEPLAN": str(script(self.tools / "scaleplan", DECIDES))}
 
@@ -92,10 +101,9 @@ def jobs(tmp_path, monkeypatch):
 
 def test_every_file_is_written_and_every_script_is_bash(jobs):
     found = jobs.write(at_once=2)
-    assert {path.name for path in found.paths} == SHELL | CLUSTER
     assert {path.name for path in jobs.folder.iterdir()} == SHELL | CLUSTER
-    assert [notice.code for notice in found.notices] == ["ray_many_nodes"]
-    scripts = [path for path in found.paths if path.suffix in (".sh", ".sbatch")]
+    assert [notice.code for notice in found] == ["ray_many_nodes"]
+    scripts = [path for path in jobs.folder.iterdir() if path.suffix in (".sh", ".sbatch")]
     assert {stat.S_IMODE(path.stat().st_mode) for path in scripts} == {0o755}
     for path in scripts:
         subprocess.run(["bash", "-n", str(path)], check=True)
@@ -104,24 +112,25 @@ def test_every_file_is_written_and_every_script_is_bash(jobs):
 
 
 def test_without_a_command_there_is_the_manifest_alone(jobs):
-    found = write_jobs(str(jobs.folder), MANIFEST, None)
-    assert [path.name for path in found.paths] == ["manifest.csv"]
-    assert read_manifest(str(found.paths[0])).runs == MANIFEST.runs
+    assert write_jobs(str(jobs.folder), MANIFEST, None) == ()
+    (path,) = jobs.folder.iterdir()
+    assert path.name == "manifest.csv"
+    assert read_manifest(str(path)).runs == MANIFEST.runs
 
 
 def test_without_an_accelerator_there_are_no_files_for_clusters(jobs):
     found = jobs.write(Manifest("x", (pilot("r1", accelerators=None), pilot("r2", accelerators=None))))
-    assert {path.name for path in found.paths} == SHELL
-    assert [notice.code for notice in found.notices] == ["no_accelerator"]
+    assert {path.name for path in jobs.folder.iterdir()} == SHELL
+    assert [notice.code for notice in found] == ["no_accelerator"]
 
 
 def test_one_run_alone_waits_for_no_check(jobs):
-    found = jobs.write(Manifest("x", (pilot("r1"),)))
-    assert "check.sh" not in {path.name for path in found.paths}
+    jobs.write(Manifest("x", (pilot("r1"),)))
+    assert not (jobs.folder / "check.sh").exists()
     assert jobs.bash("all.sh").returncode == 0
     assert jobs.results() == {"r1.log", "r1.done"}
     subprocess.run(["bash", "-n", str(jobs.folder / "submit.sh")], check=True)
-    assert "check" not in (jobs.folder / "submit.sh").read_text(encoding="utf-8").split("\n", 3)[-1]
+    assert "check.sh" not in (jobs.folder / "submit.sh").read_text(encoding="utf-8")
 
 
 def test_a_run_gets_its_words_and_leaves_its_log(jobs):
@@ -173,8 +182,8 @@ def test_all_runs_end_with_the_dearest_where_the_check_says_go(jobs):
     assert (ended.returncode, ended.stderr) == (0, "")
     assert (jobs.tools / "order").read_text(encoding="utf-8").split() == ["r1", "r2", "r1-seed2", "Last.1"]
     assert jobs.argv("scaleplan") == [
-        "pilot", "--collect", ".", "--format", "csv", "-o", "runs.csv",
-        "pilot", "budget.yaml", "--after", "runs.csv", "--get", "decision",
+        "pilot", "--collect", ".", "--format", "csv", "-o", "results/collected.csv",
+        "pilot", "budget.yaml", "--after", "results/collected.csv", "--judge", "manifest.csv", "--get", "decision",
     ]  # fmt: skip
     again = jobs.bash("all.sh", environment={"SCALEPLAN": "/none"})
     assert again.returncode == 0
@@ -234,7 +243,114 @@ def test_a_folder_of_something_else_is_left_alone(jobs):
         write_jobs(str(jobs.place / "lost"), MANIFEST, None)
 
 
-@pytest.mark.parametrize("option", ["gpus_per_node", "at_once"])
-def test_numbers_below_one_are_refused(jobs, option):
-    with pytest.raises(UsageError, match=f"{option} must be at least 1 .got 0."):
-        jobs.write(**{option: 0})
+def test_what_others_wrote_beside_is_never_replaced(jobs):
+    jobs.folder.mkdir()
+    (jobs.folder / "budget.yaml").write_text("mine\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"'budget.yaml' stands there and is not ours: write elsewhere"):
+        jobs.write(beside=BESIDE)
+    (jobs.folder / "manifest.csv").write_text("file,digest\nx,1\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="stands there and is not ours"):
+        jobs.write(beside=BESIDE)
+    (jobs.folder / "manifest.csv").unlink()
+    jobs.write()
+    other = Manifest("pilots", (pilot("r7"), pilot("r8")))
+    jobs.write(other)
+    with pytest.raises(UsageError, match=r"'budget.yaml' stands there and is not ours: write elsewhere"):
+        jobs.write(beside=BESIDE)
+    assert (jobs.folder / "budget.yaml").read_text(encoding="utf-8") == "mine\n"
+    (jobs.folder / "budget.yaml").unlink()
+    jobs.write(beside=BESIDE)
+    jobs.write(beside=BESIDE)
+    assert (jobs.folder / "before.csv").read_text(encoding="utf-8") == BESIDE["before.csv"]
+    jobs.write(other)
+    assert not (jobs.folder / "before.csv").exists()
+
+
+def test_a_pipe_where_a_file_of_ours_would_be_is_no_wait(jobs):
+    jobs.folder.mkdir()
+    os.mkfifo(jobs.folder / "manifest.csv")
+    with pytest.raises(UsageError, match=r"'manifest.csv' stands there and is not ours"):
+        jobs.write()
+
+
+def test_results_elsewhere_are_checked_and_collected_there(jobs):
+    jobs.write(beside=BESIDE)
+    place = jobs.tools / "else where"
+    ended = jobs.bash("all.sh", environment={**jobs.decide("go\n"), "PILOT_RESULTS": str(place)})
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert jobs.argv("scaleplan")[2] == str(place)
+    assert jobs.argv("scaleplan")[6] == f"{place}/collected.csv"
+    assert (place / "manifest.csv").read_bytes() == (jobs.folder / "manifest.csv").read_bytes()
+    assert (place / "before.csv").read_text(encoding="utf-8") == BESIDE["before.csv"]
+    assert not (jobs.folder / "results").exists()
+    assert {each.status for each in collect(place).outcomes[1:]} == {"failed"}  # ended without a loss
+
+
+def test_a_check_that_cannot_be_made_is_no_word_on_the_runs(jobs):
+    jobs.write(beside=BESIDE)
+    ended = jobs.bash("all.sh", environment={"SCALEPLAN": "/none/scaleplan"})
+    assert ended.returncode == 127
+    assert ended.stderr.endswith("Last.1: not started, the check before it could not be made\n")
+
+
+def waits(jobs: Jobs, *words: str) -> subprocess.Popen[str]:
+    """A script of which a training waits, which says so when it is told to end, and has a helper that waits too."""
+    text = "#!/usr/bin/env bash\ntrap 'echo told; exit 0' TERM\nsleep 50 &\necho $! >helper\n: >up\nwait\n"
+    script(jobs.stub, text)
+    started = subprocess.Popen(["bash", *words], cwd=jobs.folder, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 10
+    while not (jobs.folder / "up").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    return started
+
+
+def runs(process: str) -> bool:
+    """Whether a process is there and has not ended, whether or not anybody has asked how."""
+    said = subprocess.run(["ps", "-o", "stat=", "-p", process], capture_output=True, text=True, check=False).stdout
+    return said.strip()[:1] not in ("", "Z")
+
+
+@pytest.mark.parametrize("name", ["run.sh", "all.sh"])
+def test_told_to_end_it_ends_the_training_and_leaves_no_marker(jobs, name):
+    jobs.write()
+    started = waits(jobs, name, *(["r1"] if name == "run.sh" else []))
+    started.terminate()
+    _, said = started.communicate(timeout=10)
+    assert started.returncode == 143
+    assert "r1: stopped by a signal, not finished" in said
+    assert jobs.results() == {"r1.log"}
+    assert "told" in (jobs.folder / "results/r1.log").read_text(encoding="utf-8")
+    helper = (jobs.folder / "helper").read_text(encoding="utf-8").strip()
+    end = time.monotonic() + 10
+    while runs(helper) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not runs(helper)
+
+
+def test_a_run_that_is_running_is_left_alone(jobs):
+    jobs.write()
+    started = waits(jobs, "run.sh", "r1")
+    again = jobs.bash("run.sh", "r1")
+    assert again.returncode == 75
+    assert again.stderr == "r1: is running already, holding results/r1.lock; left alone\n"
+    started.terminate()
+    started.communicate(timeout=10)
+    script(jobs.stub, STUB)
+    assert jobs.bash("run.sh", "r1").returncode == 0
+
+
+def test_what_a_training_leaves_running_keeps_no_lock(jobs):
+    jobs.write()
+    script(jobs.stub, "#!/usr/bin/env bash\nsleep 50 &\necho $! >helper\nexit 7\n")
+    assert jobs.bash("run.sh", "r1").returncode == 7
+    script(jobs.stub, STUB)
+    assert jobs.bash("run.sh", "r1").returncode == 0
+    os.kill(int((jobs.folder / "helper").read_text(encoding="utf-8")), signal.SIGKILL)
+
+
+def test_without_a_lock_it_says_so(jobs):
+    jobs.write()
+    script(jobs.tools / "flock", "#!/bin/sh\nexit 71\n")
+    done = jobs.bash("run.sh", "r1", environment={"PATH": f"{jobs.tools}:{os.environ['PATH']}"})
+    assert done.returncode == 0
+    assert done.stderr == "r1: no lock (flock ended with 71): see to it that no run is started twice\n"

@@ -32,7 +32,7 @@ def test_results_go_where_the_environment_says(jobs):
     place = jobs.tools / "re sults;touch pwned"
     assert jobs.bash("run.sh", "r1", environment={"PILOT_RESULTS": str(place)}).returncode == 0
     assert jobs.argv("r1") == ["r1", f"{place}/r1.json"]
-    assert {path.name for path in place.iterdir()} == {"r1.log", "r1.done"}
+    assert {path.name for path in place.iterdir()} == {"r1.log", "r1.done", "r1.lock", "manifest.csv"}
 
 
 def test_an_unknown_run_and_none_are_refused(jobs):
@@ -68,6 +68,7 @@ def test_a_hostile_name_of_the_folder_is_inert(jobs):
     jobs.write()
     assert jobs.bash("all.sh", environment=jobs.decide("go\n")).returncode == 0
     assert jobs.argv("Last.1") == ["Last.1", "results/Last.1.json"]
+    script(jobs.tools / "squeue", "#!/bin/sh\n")
     script(jobs.tools / "sbatch", '#!/usr/bin/env bash\necho "$2" >>"$(dirname "$0")/chdir"\necho 1\n')
     (jobs.folder / "results/Last.1.done").unlink()
     assert jobs.bash("submit.sh", environment={"PATH": f"{jobs.tools}:{os.environ['PATH']}"}).returncode == 0

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 import warnings
 
 import pytest
@@ -129,15 +130,7 @@ def test_rows_in_the_order_of_the_manifest_a_replicate_with_its_own(job):
     collected = collect(folder)
     assert collected.notices == ()
     assert runs_rows(collected) == [
-        {
-            "run": run.id,
-            "params": run.params,
-            "tokens": run.tokens,
-            "loss": loss_of(run),
-            "seed": run.seed,
-            "status": "finished",
-        }
-        for run in runs
+        {"run": run.id, "params": run.params, "tokens": run.tokens, "loss": loss_of(run)} for run in runs
     ]
 
 
@@ -158,8 +151,7 @@ def test_a_fit_reads_the_rows(job, tmp_path):
         fitted = fit(tmp_path / "runs.csv", bootstrap=0, prior=False)
     assert fitted.table.rows_read == len(runs)
     assert fitted.table.runs.names == tuple(run.id for run in runs)
-    ignored = [each.message for each in fitted.table.notices if each.code == "ignored_columns"]
-    assert ignored == ["columns not used: seed, status."]
+    assert "ignored_columns" not in {each.code for each in fitted.table.notices}
 
 
 def test_the_result_counts_before_the_log_and_the_log_adds_its_curve(job):
@@ -335,8 +327,9 @@ def test_loose_results_are_runs_by_file_or_by_their_own_name(tmp_path):
     loose(tmp_path, ".hidden.json")
     collected = collect(tmp_path)
     rows = runs_rows(collected)
-    assert [(row["run"], row["seed"]) for row in rows] == [("of its own", None), ("b", 4), ("sub/b", None)]
-    assert rows[1] == {"run": "b", "params": 1e8, "tokens": 2e9, "loss": 3.1, "seed": 4, "status": "finished"}
+    assert [row["run"] for row in rows] == ["of its own", "b", "sub/b"]
+    assert [each.seed for each in collected.outcomes] == [None, 4, None]
+    assert rows[1] == {"run": "b", "params": 1e8, "tokens": 2e9, "loss": 3.1}
     assert (collected.name, collected.notices) == (tmp_path.name, ())
 
 
@@ -402,3 +395,97 @@ def test_links_in_a_circle_are_an_error(tmp_path):
         with pytest.raises(InputFileError, match=r"back: (a link to a folder that it is in|.*symbolic links)"):
             collect(folder)
         (folder / "back").unlink()
+
+
+def before(folder, text):
+    (folder / "before.csv").write_text(f"run,params,tokens,loss\n{text}")
+
+
+def test_runs_made_before_come_first_under_names_of_their_own(job):
+    run = pilot("p00")
+    folder = job(run)
+    end(folder, run)
+    before(folder, "p00,1e7,1e9,4.5\np00-before,2e7,1e9,4.25\nother,3e7,1e9,4.125\n")
+    collected = collect(folder)
+    assert [row["run"] for row in runs_rows(collected)] == ["p00-before-before", "p00-before", "other", "p00"]
+    assert runs_rows(collected)[0] == {"run": "p00-before-before", "params": 1e7, "tokens": 1e9, "loss": 4.5}
+    assert said(collected, "earlier_runs") == (
+        "3 rows of runs finished before, of before.csv, come first; p00 is p00-before-before here."
+    )
+
+
+def test_runs_made_before_that_count_otherwise_are_left_out(job):
+    run = pilot("a")
+    folder = job(run)
+    end(folder, run)
+    (folder / "before.csv").write_text("run,params_nonembedding,tokens,loss\nb,1e7,1e9,4.5\n")
+    collected = collect(folder)
+    assert [row["run"] for row in runs_rows(collected)] == ["a"]
+    assert "count no embeddings" in said(collected, "earlier_runs_left_out")
+    before(folder, "b,1e7,1e9,nothing\n")
+    with pytest.raises(InputFileError, match=r"before\.csv"):
+        collect(folder)
+
+
+def test_the_results_of_a_manifest_are_collected_wherever_they_are(job, tmp_path):
+    run = pilot("a")
+    folder = job(run)
+    end(folder, run)
+    expected = collect(folder).outcomes
+    assert collect(folder / "results").outcomes == expected
+    (tmp_path / "away").mkdir()
+    for path in (*(folder / "results").iterdir(), folder / "manifest.csv"):
+        (tmp_path / "away" / path.name).write_bytes(path.read_bytes())
+    assert collect(tmp_path / "away").outcomes == expected
+    (folder / "manifest.csv").write_text("file,digest\nx,1\n")
+    with pytest.raises(InputFileError, match="no results"):
+        collect(folder / "results")
+
+
+@pytest.mark.parametrize("values", [{"tokens": math.inf}, {"params": -1e8}, {"params": 0}, {"tokens": math.nan}])
+def test_a_size_that_is_none_is_a_failure_with_the_reason(job, values):
+    run = pilot("a")
+    folder = job(run)
+    end(folder, run, {"loss": 3.5} | values)
+    (outcome,) = collect(folder).outcomes
+    assert (outcome.status, outcome.params, outcome.tokens) == ("failed", run.params, run.tokens)
+    assert outcome.detail.startswith("its files say ")
+    assert outcome.detail.endswith("not a number above zero")
+
+
+@pytest.mark.parametrize("name", ["a.done", "a.failed", "a.json", "a.log", "../manifest.csv", "../before.csv"])
+def test_a_pipe_is_no_wait(job, name):
+    run = pilot("a")
+    folder = job(run)
+    path = folder / "results" / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    with pytest.raises(InputFileError, match="not a regular file"):
+        collect(folder)
+
+
+def test_an_evaluation_from_long_before_the_end_is_told(job):
+    run = pilot("a")
+    folder = job(run)
+    put(folder, "a.done")
+    rows = [{"step": i, "loss": 4.0} for i in range(10, 1001, 10)]
+    put(folder, "a.log", "".join(json.dumps(row) + "\n" for row in [{"step": 500, "val_loss": 5.5}, *rows]))
+    collected = collect(folder)
+    assert collected.outcomes[0].loss == 4.0
+    assert said(collected, "old_evaluations").endswith("at the end counts: a (at step 500 of 1,000).")
+
+
+@pytest.mark.parametrize(
+    ("last", "result", "status"),
+    [(600, None, "unfinished"), (995, None, "finished"), (600, {"loss": 5.0}, "finished"), (990, None, "finished")],
+)
+def test_a_log_that_ends_well_before_the_planned_steps(job, last, result, status):
+    run = pilot("a")
+    folder = job(run)
+    put(folder, "a.done")
+    put(folder, "a.log", "".join(f"iter {i}: loss 5.0, time 1ms\n" for i in range(0, last + 1, 5)))
+    if result is not None:
+        put(folder, "a.json", result)
+    (outcome,) = collect(folder).outcomes
+    assert outcome.status == status
+    assert outcome.detail == ("" if status == "finished" else "stopped at step 600 of 1000")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from scaleplan.errors import InputFileError
-from scaleplan.specs.training_logs import LogContentError, final_loss, read_log
+from scaleplan.specs.training_logs import LogContentError, final_loss, old_evaluation, read_log
 
 STATE = {
     "best_metric": None,
@@ -90,7 +90,7 @@ def test_csv_with_every_column(read):
     assert log.format == "CSV"
     assert (listed(log.step), listed(log.loss)) == ([1, 2], [5.5, 4.5])
     assert (listed(log.tokens), listed(log.lr), listed(log.grad_norm)) == ([100, 200], [1e-3, 5e-4], [2, 1])
-    assert (listed(log.eval_step), log.ignored, log.unreadable, log.superseded) == ([], 0, 0, 0)
+    assert (listed(log.eval_step), log.ignored, log.unreadable) == ([], 0, 0)
 
 
 def test_csv_with_evaluations_in_rows_of_their_own(read):
@@ -105,7 +105,7 @@ def test_csv_with_evaluations_in_rows_of_their_own(read):
 def test_csv_with_tabs_blank_lines_and_a_run_that_was_started_again(read):
     log = read("\nstep\tloss\n1\t5\n2\t4\n\nstep\tloss\n2\t3.5\n3\t3\nx\t2\n4\n")
     assert (listed(log.step), listed(log.loss)) == ([1, 2, 3], [5, 3.5, 3])
-    assert (log.unreadable, log.superseded) == (3, 1)
+    assert log.unreadable == 3
 
 
 @pytest.mark.parametrize(
@@ -187,6 +187,9 @@ def test_a_json_object_is_a_result(read, indent):
         ({"loss": True}, None),
         ({"params": 10**400, "seed": 1}, None),
         ({"metrics": {"loss": 3.0}, "lr": 1}, None),
+        ({"epoch": 1.0, "train_loss": 4.9, "train_runtime": 9.5, "total_flos": 2e13}, None),
+        ({"train_loss": 4.9, "train_runtime": 9.5, "eval_loss": 4.5}, 4.5),
+        ({"loss": 4.5, "train_loss": 4.9, "train_runtime": 9.5}, 4.5),
     ],
 )
 def test_which_loss_of_a_result_counts(read, result, expected):
@@ -270,7 +273,7 @@ def test_the_format_of_most_lines_is_that_of_the_log(read):
 def test_a_restart_that_goes_back_counts_the_later_line(read):
     text = "".join(f"iter {step}: loss {loss}, time 1ms\n" for step, loss in [(0, 9), (1, 8), (2, 7), (1, 6), (2, 5)])
     log = read(text)
-    assert (listed(log.step), listed(log.loss), log.superseded) == ([0, 1, 2], [9, 6, 5], 2)
+    assert (listed(log.step), listed(log.loss)) == ([0, 1, 2], [9, 6, 5])
 
 
 def test_the_last_per_cent_of_steps_stands_in_for_an_evaluation(read):
@@ -355,3 +358,27 @@ def test_bytes_that_are_not_utf8_between_lines_are_passed_over(read):
 def test_what_a_log_holds_are_arrays_of_floats(read):
     log = read(NANO)
     assert all(column.dtype == np.float64 for column in (log.step, log.loss, log.eval_step, log.eval_loss))
+
+
+def test_a_loss_that_was_not_finite_for_a_while_is_left_out_of_the_mean(read):
+    rows = "".join(f"{step},{'nan' if step in (17, 20) else 3}\n" for step in range(1, 25))
+    found = final_loss(read("step,loss\n" + rows))
+    assert (found.value, found.how) == (3.0, "mean training loss of the last 10 rows, without 2 not finite")
+    assert math.isnan(final_loss(read("step,loss\n" + rows + "25,nan\n")).value)
+
+
+@pytest.mark.parametrize(
+    ("evaluated", "last", "old"),
+    [
+        ((100, 200), 300, ""),
+        ((100, 200), 301, "at step 200 of 301"),
+        ((500,), 505, ""),
+        ((500,), 1000, "at step 500 of 1,000"),
+        ((1000,), 500, ""),
+    ],
+)
+def test_an_evaluation_counts_where_it_is_no_older_than_evaluations_are_apart(read, evaluated, last, old):
+    rows = [{"step": step, "val_loss": 4.5} for step in evaluated] + [{"step": last, "loss": 4.0}]
+    log = read(lines_of({"step": 1, "loss": 9.0}, *rows))
+    assert old_evaluation(log) == old
+    assert final_loss(log).kind == ("training" if old else "evaluation")
