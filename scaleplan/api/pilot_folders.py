@@ -39,6 +39,9 @@ def write_pilots(
     Raises:
         UsageError: no runs, a command that cannot be read, a folder in use, one that cannot be written.
     """
+    given: tuple[object, object] = (plan, folder)
+    if not (isinstance(given[0], PilotPlan) and isinstance(given[1], (str, os.PathLike))):
+        raise UsageError("write_pilots takes what pilot() returns and the path of a folder")
     if plan.manifest is None:
         raise UsageError("there are no further runs to write a job folder of")
     many = None if at_once is None else _at_least_one("at-once", at_once)
@@ -46,7 +49,7 @@ def write_pilots(
     texts = {BUDGET: pilot_budget_text(plan), BEFORE: runs_before_text(plan)}
     beside = {name: text for name, text in texts.items() if text is not None}
     notices = write_jobs(os.fspath(folder), plan.manifest, command, beside=beside, gpus_per_node=node, at_once=many)
-    return replace(plan, warnings=(*plan.warnings, *notices))
+    return replace(plan, folder=os.fspath(folder), warnings=(*plan.warnings, *notices))
 
 
 def collect_pilots(folder: str | os.PathLike[str]) -> Collected:
@@ -55,6 +58,8 @@ def collect_pilots(folder: str | os.PathLike[str]) -> Collected:
     Raises:
         InputFileError: no such folder, or nothing in it that can be used.
     """
+    if not isinstance(folder, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance] # a slip worth a word
+        raise UsageError(f"collect_pilots takes the path of a folder (got {type(folder).__name__})")
     return collect(folder)
 
 

@@ -124,7 +124,8 @@ class Wanted(NamedTuple):
         if not outside:
             return ()
         text = f"{self.record.id}: {len(outside)} of {len(manifest.runs)} runs lie beyond the runs behind it"
-        return (Notice("extrapolated_rule", f"{text}: sweep learning rate and batch there, {_some(outside)}."),)
+        held = "its learning rate is held where it would be higher there"
+        return (Notice("extrapolated_rule", f"{text}; {held}: sweep rate and batch for {_some(outside)}."),)
 
 
 def wanted(
@@ -249,12 +250,19 @@ def _target(law: Law, plan: Plan) -> Target:
 
 
 def _kind(words: PilotWords, spec: BudgetDocument | None, record: LawRecord, counts: ParamCount) -> Kind:
+    """What all runs have in common.
+
+    Learning rates grow with tokens and fall with size without end, and one too high ends a run: below the sizes and
+    beyond the tokens of the rule's own runs they are held at what it says there.
+    """
     context = words.context or (None if spec is None else spec.budget.context) or CONTEXT
     rule: Any = record.groups[record.roles["hyper"][0]].form
+    least = 0.0 if record.fitted.params is None else record.fitted.params[0]
+    most = np.inf if record.fitted.tokens is None else record.fitted.tokens[1]
 
     def of(params: Any, tokens: Any) -> tuple[Any, Any]:
-        run = Run(params, tokens, 6 * params * tokens)
-        return rule.learning_rate(run), rule.batch(run)
+        near = Run(np.maximum(params, least), np.minimum(tokens, most), 6 * params * tokens)
+        return rule.learning_rate(near), rule.batch(Run(params, tokens, 6 * params * tokens))
 
     ratios = words.ratios or RATIOS
     return Kind(words.vocab or VOCABULARY, int(context), of, ratios, counts)

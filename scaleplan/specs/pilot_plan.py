@@ -46,6 +46,8 @@ class PilotPlan:
     """What the runs are on; ``None`` where nothing was named."""
     fitted: LawFit | None = None
     makespan_days: float | None = None
+    folder: str | None = None
+    """The job folder that was written."""
     assumptions: tuple[Assumption, ...] = ()
     warnings: tuple[Notice, ...] = ()
 

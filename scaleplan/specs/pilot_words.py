@@ -77,12 +77,12 @@ def _ratios(word: Any) -> tuple[float, float]:
 
 
 def _count(most: int) -> Callable[[Any], int]:
-    """A whole number from 1 to ``most``."""
+    """A whole number from 1 to ``most``; 50k is one too."""
 
     def read(word: Any) -> int:
         try:
-            value = float(word)
-        except (TypeError, ValueError):
+            value = units.parse(word, "tokens")
+        except (TypeError, UsageError):
             value = 0.0
         if not (1 <= value <= most and value.is_integer()):
             raise UsageError(f"must be a whole number from 1 to {most:,} (got {units.shown(word)})")

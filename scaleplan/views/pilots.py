@@ -99,6 +99,7 @@ def _inputs(plan: PilotPlan) -> dict[str, Any]:
         "decision": plan.decision,
         "law_fitted": None if plan.fitted is None else law_inputs(plan.fitted.law),
         "makespan_days": plan.makespan_days,
+        "folder": plan.folder,
         "assumptions": [each._asdict() for each in plan.assumptions],
         **counting(plan),
     }
@@ -202,6 +203,8 @@ def _lines(plan: PilotPlan) -> list[str]:
         money = "" if manifest.cost_usd is None else f", ${count(manifest.cost_usd)}"
         whole = "" if plan.makespan_days is None else f", {plan.makespan_days:.3g} days in all"
         lines.append(f"they take {manifest.gpu_hours:,.4g} accelerator-hours{money}{whole}")
+    if plan.folder is not None:
+        lines.append(f"job folder: {plan.folder}; its results come back by `scaleplan pilot --collect`")
     return lines
 
 

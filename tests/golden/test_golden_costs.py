@@ -25,7 +25,7 @@ def test_a_plan_on_a_cluster_has_the_totals_of_its_bill():
 
 
 def test_more_of_a_cluster_never_buys_a_smaller_plan():
-    sizes = [96, 100, 128, 512, 513, 1000, 1024, 4096, 4100, 16384, 20000, 32768, 49152, 65536]
+    sizes = [96, 128, 513, 1000, 1024, 4096, 4100, 20000, 49152]
     bought = [allocate(on=f"{n}xh100-sxm", days=60, law="chinchilla").train_flop for n in sizes]
     # Batches are whole sequences that so many can share, which moves the utilisation by parts of a per cent.
     assert all(more >= 0.995 * less for less, more in pairwise(bought))

@@ -97,7 +97,7 @@ def test_money_is_a_budget_as_well_as_flops():
     assert solve(less).loss == pytest.approx(reached, rel=1e-9)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     chosen=st.lists(st.sampled_from(range(len(LAWS))), min_size=1, max_size=5, unique=True),
     ln_flop=st.floats(math.log(1e19), math.log(1e26)),

@@ -72,7 +72,7 @@ def test_nothing_given_is_nothing_asked():
         ("ratios", "nan:nan", "(got 'nan:nan')"),
         ("ratios", "1:2:3", "(got '1:2:3')"),
         ("vocab", -1, "vocab: must be a whole number"),
-        ("context", "8k", "context: must be a whole number"),
+        ("context", "8x", "context: must be a whole number"),
         ("on", "  ", "on: is empty; name an accelerator, such as 64xh100-sxm"),
         ("within", "soon", "within: "),
         ("within", 0, "within: must be a finite time > 0"),
