@@ -39,8 +39,7 @@ def write_pilots(
     Raises:
         UsageError: no runs, a command that cannot be read, a folder in use, one that cannot be written.
     """
-    given: tuple[object, object] = (plan, folder)
-    if not (isinstance(given[0], PilotPlan) and isinstance(given[1], (str, os.PathLike))):
+    if not _is(plan, PilotPlan) or not _is(folder, str, os.PathLike):
         raise UsageError("write_pilots takes what pilot() returns and the path of a folder")
     if plan.manifest is None:
         raise UsageError("there are no further runs to write a job folder of")
@@ -58,9 +57,14 @@ def collect_pilots(folder: str | os.PathLike[str]) -> Collected:
     Raises:
         InputFileError: no such folder, or nothing in it that can be used.
     """
-    if not isinstance(folder, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance] # a slip worth a word
+    if not _is(folder, str, os.PathLike):
         raise UsageError(f"collect_pilots takes the path of a folder (got {type(folder).__name__})")
     return collect(folder)
+
+
+def _is(given: object, *kinds: type) -> bool:
+    """Whether what was given is what the types say: a slip of a caller without them is worth a clear word."""
+    return isinstance(given, kinds)
 
 
 def _node(plan: PilotPlan) -> int:

@@ -108,7 +108,8 @@ def score_grid(every: Sequence[Scored]) -> Grid:
     note = (
         "loss +-: standard error of the loss at the target; N* x/: of its best size, as a factor; D/N: how far tokens "
         f"a parameter range; same for: the share of this compute for which the design tells as much; errors are those "
-        f"of least squares weighted by the noise assumed, without what all runs miss alike, which bands of plans add{moved}"
+        "of least squares weighted by the noise assumed, without what all runs miss alike, which bands of plans add"
+        f"{moved}"
     )
     return Grid(
         title="what equal compute tells of the target",
