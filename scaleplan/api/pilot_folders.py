@@ -39,16 +39,17 @@ def write_pilots(
     Raises:
         UsageError: no runs, a command that cannot be read, a folder in use, one that cannot be written.
     """
-    if not _is(plan, PilotPlan) or not _is(folder, str, os.PathLike):
-        raise UsageError("write_pilots takes what pilot() returns and the path of a folder")
+    if not isinstance(plan, PilotPlan):  # pyright: ignore[reportUnnecessaryIsInstance] # a slip worth a word
+        raise UsageError(f"write_pilots takes what pilot() returns (got {type(plan).__name__})")
+    place = _path(folder)
     if plan.manifest is None:
         raise UsageError("there are no further runs to write a job folder of")
     many = None if at_once is None else _at_least_one("at-once", at_once)
     node = _node(plan) if gpus_per_node is None else _at_least_one("gpus-per-node", gpus_per_node)
     texts = {BUDGET: pilot_budget_text(plan), BEFORE: runs_before_text(plan)}
     beside = {name: text for name, text in texts.items() if text is not None}
-    notices = write_jobs(os.fspath(folder), plan.manifest, command, beside=beside, gpus_per_node=node, at_once=many)
-    return replace(plan, folder=os.fspath(folder), warnings=(*plan.warnings, *notices))
+    notices = write_jobs(place, plan.manifest, command, beside=beside, gpus_per_node=node, at_once=many)
+    return replace(plan, folder=place, warnings=(*plan.warnings, *notices))
 
 
 def collect_pilots(folder: str | os.PathLike[str]) -> Collected:
@@ -57,14 +58,13 @@ def collect_pilots(folder: str | os.PathLike[str]) -> Collected:
     Raises:
         InputFileError: no such folder, or nothing in it that can be used.
     """
-    if not _is(folder, str, os.PathLike):
-        raise UsageError(f"collect_pilots takes the path of a folder (got {type(folder).__name__})")
-    return collect(folder)
+    return collect(_path(folder))
 
 
-def _is(given: object, *kinds: type) -> bool:
-    """Whether what was given is what the types say: a slip of a caller without them is worth a clear word."""
-    return isinstance(given, kinds)
+def _path(folder: str | os.PathLike[str]) -> str:
+    if not isinstance(folder, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance] # a slip worth a word
+        raise UsageError(f"must be the path of a folder (got {type(folder).__name__})")
+    return os.fspath(folder)
 
 
 def _node(plan: PilotPlan) -> int:

@@ -23,13 +23,7 @@ NARROW = (
     *("--max-run", "20%", "--unique-tokens", "30B", "--noise", "0.5%", "--misfit", "0.1%", "--share", "2%"),
 )
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _short_curve():
-    """One smaller design tells what is saved, not five, which take most of the time of a design."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scaleplan.pilots.savings.FRACTIONS", (0.35,))
-        yield
+pytestmark = pytest.mark.usefixtures("short_curve")
 
 
 @pytest.fixture(scope="module")

@@ -41,13 +41,7 @@ NAMES = (
     "{params}", ESCAPE, "a: b # c", "- x", "../../up", "%s %d",
 )  # fmt: skip
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _short_curve():
-    """One smaller design tells what is saved, not five, which take most of the time of a design."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scaleplan.pilots.savings.FRACTIONS", (0.35,))
-        yield
+pytestmark = pytest.mark.usefixtures("short_curve")
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,7 @@ GRID = Path(__file__).resolve().parents[2] / "configs" / "runs" / "isoflop-grid.
 TRUTH = Additive(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
 TARGET = ("--flops", "1e22", "--runs", "12")
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _short_curve():
-    """One smaller design tells what is saved, not five, which take most of the time of a design."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scaleplan.pilots.savings.FRACTIONS", (0.35,))
-        yield
+pytestmark = pytest.mark.usefixtures("short_curve")
 
 
 @pytest.fixture(scope="module")

@@ -18,13 +18,7 @@ HELD = {"data-limited", "serving-heavy", "small-and-cheap"}
 FEW = {"runs": 12, "seeds": 1}
 SHAPE = ("id", "params", "tokens", "steps", "learning_rate", "seed", "role")
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _short_curve():
-    """One smaller design tells what is saved, not five, which take most of the time of a design."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scaleplan.pilots.savings.FRACTIONS", (0.35,))
-        yield
+pytestmark = pytest.mark.usefixtures("short_curve")
 
 
 @pytest.fixture(scope="module")

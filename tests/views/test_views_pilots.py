@@ -18,13 +18,7 @@ from scaleplan.views.pilots import PILOT_COLUMNS, collected_table, pilot_table
 
 FEW = {"runs": 12, "seeds": 2}
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _short_curve():
-    """One smaller design tells what is saved, not five, which take most of the time of a design."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scaleplan.pilots.savings.FRACTIONS", (0.35,))
-        yield
+pytestmark = pytest.mark.usefixtures("short_curve")
 
 
 @pytest.fixture(scope="module")
