@@ -1,0 +1,38 @@
+"""What a run said of itself, row by row: the one type that forecasts and the watch read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readings:
+    """Rows of a training log in columns of one length, NaN where a row lacks a value, ``None`` where every row does.
+
+    ``step`` of the optimiser, ``loss`` [nats/token as logged, finite or not], ``tokens`` seen, ``grad_norm``, ``lr``,
+    ``time`` [s since the epoch, or since any zero of the log's own], ``step_time`` [s a step]. The rows stand as they
+    were written: steps may go back (a restart), stand twice, or leave gaps.
+    """
+
+    step: Floats
+    loss: Floats
+    tokens: Floats | None = None
+    grad_norm: Floats | None = None
+    lr: Floats | None = None
+    time: Floats | None = None
+    step_time: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    def part(self, rows: slice | NDArray[np.intp] | NDArray[np.bool_]) -> Readings:
+        """Some of the rows: a slice, their places in the order wanted, or a mask."""
+        columns = {each.name: getattr(self, each.name) for each in fields(self)}
+        return Readings(**{name: None if column is None else column[rows] for name, column in columns.items()})
