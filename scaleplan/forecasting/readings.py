@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,5 +34,5 @@ class Readings:
 
     def part(self, rows: slice | NDArray[np.intp] | NDArray[np.bool_]) -> Readings:
         """Some of the rows: a slice, their places in the order wanted, or a mask."""
-        columns = {each.name: getattr(self, each.name) for each in fields(self)}
+        columns: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         return Readings(**{name: None if column is None else column[rows] for name, column in columns.items()})
