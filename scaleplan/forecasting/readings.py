@@ -34,5 +34,8 @@ class Readings:
 
     def part(self, rows: slice | NDArray[np.intp] | NDArray[np.bool_]) -> Readings:
         """Some of the rows: a slice, their places in the order wanted, or a mask."""
-        columns: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
-        return Readings(**{name: None if column is None else column[rows] for name, column in columns.items()})
+        found: dict[str, Any] = {}
+        for each in fields(self):
+            column = getattr(self, each.name)
+            found[each.name] = None if column is None else column[rows]
+        return Readings(**found)
