@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from scaleplan.api.comparisons import compare as compare
     from scaleplan.api.costs import cost as cost
     from scaleplan.api.fits import fit as fit
+    from scaleplan.api.following import Follower as Follower
+    from scaleplan.api.forecasts import forecast as forecast
     from scaleplan.api.layouts import layout as layout
     from scaleplan.api.pilot_folders import collect_pilots as collect_pilots
     from scaleplan.api.pilot_folders import write_pilots as write_pilots
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from scaleplan.api.shapes import shape as shape
     from scaleplan.api.sweeps import sweep as sweep
     from scaleplan.api.tradeoffs import tradeoff as tradeoff
+    from scaleplan.api.watched_folder import watch_folder as watch_folder
+    from scaleplan.api.watching import follow as follow
+    from scaleplan.api.watching import watch as watch
     from scaleplan.compute.costing import Costing as Costing
     from scaleplan.compute.transformer import Transformer as Transformer
     from scaleplan.errors import ConvergenceError as ConvergenceError
@@ -40,6 +45,9 @@ if TYPE_CHECKING:
     from scaleplan.errors import Notice as Notice
     from scaleplan.errors import ScaleplanError as ScaleplanError
     from scaleplan.errors import UsageError as UsageError
+    from scaleplan.forecasting.events import Event as Event
+    from scaleplan.forecasting.outcome import RunForecast as RunForecast
+    from scaleplan.forecasting.schedules import Schedule as Schedule
     from scaleplan.laws.law import Law as Law
     from scaleplan.laws.record import LawRecord as LawRecord
     from scaleplan.planning.comparison import ComparedOption as ComparedOption
@@ -60,6 +68,10 @@ if TYPE_CHECKING:
     from scaleplan.specs.models import CatalogueModel as CatalogueModel
     from scaleplan.specs.pilot_plan import PilotPlan as PilotPlan
     from scaleplan.specs.pilot_plan import ScoredPilots as ScoredPilots
+    from scaleplan.specs.training_logs import TrainingLog as TrainingLog
+    from scaleplan.specs.training_logs import read_log as read_log
+    from scaleplan.specs.watched import Watch as Watch
+    from scaleplan.specs.watched import WatchedFolder as WatchedFolder
     from scaleplan.version import __version__ as __version__
 
 _WHERE = {
@@ -70,6 +82,8 @@ _WHERE = {
     "Comparison": "scaleplan.planning.comparison",
     "ConvergenceError": "scaleplan.errors",
     "Costing": "scaleplan.compute.costing",
+    "Event": "scaleplan.forecasting.events",
+    "Follower": "scaleplan.api.following",
     "Frontier": "scaleplan.planning.frontier",
     "FrontierPoint": "scaleplan.planning.frontier",
     "HyperRow": "scaleplan.planning.hyper",
@@ -84,18 +98,25 @@ _WHERE = {
     "PilotPlan": "scaleplan.specs.pilot_plan",
     "Plan": "scaleplan.planning.plan",
     "Prediction": "scaleplan.planning.prediction",
+    "RunForecast": "scaleplan.forecasting.outcome",
     "ScaleplanError": "scaleplan.errors",
+    "Schedule": "scaleplan.forecasting.schedules",
     "ScoredPilots": "scaleplan.specs.pilot_plan",
     "Tradeoff": "scaleplan.planning.tradeoff",
     "TradeoffRow": "scaleplan.planning.equal_loss",
+    "TrainingLog": "scaleplan.specs.training_logs",
     "Transformer": "scaleplan.compute.transformer",
     "UsageError": "scaleplan.errors",
+    "Watch": "scaleplan.specs.watched",
+    "WatchedFolder": "scaleplan.specs.watched",
     "__version__": "scaleplan.version",
     "allocate": "scaleplan.api.plans",
     "collect_pilots": "scaleplan.api.pilot_folders",
     "compare": "scaleplan.api.comparisons",
     "cost": "scaleplan.api.costs",
     "fit": "scaleplan.api.fits",
+    "follow": "scaleplan.api.watching",
+    "forecast": "scaleplan.api.forecasts",
     "frontier": "scaleplan.api.plans",
     "hyper": "scaleplan.api.plans",
     "law_record": "scaleplan.api.catalogue",
@@ -110,10 +131,13 @@ _WHERE = {
     "load_model": "scaleplan.api.catalogue",
     "pilot": "scaleplan.api.pilots",
     "predict": "scaleplan.api.plans",
+    "read_log": "scaleplan.specs.training_logs",
     "score_pilots": "scaleplan.api.pilots",
     "shape": "scaleplan.api.shapes",
     "sweep": "scaleplan.api.sweeps",
     "tradeoff": "scaleplan.api.tradeoffs",
+    "watch": "scaleplan.api.watching",
+    "watch_folder": "scaleplan.api.watched_folder",
     "write_pilots": "scaleplan.api.pilot_folders",
 }
 
@@ -125,6 +149,8 @@ __all__ = [
     "Comparison",
     "ConvergenceError",
     "Costing",
+    "Event",
+    "Follower",
     "Frontier",
     "FrontierPoint",
     "HyperRow",
@@ -139,18 +165,25 @@ __all__ = [
     "PilotPlan",
     "Plan",
     "Prediction",
+    "RunForecast",
     "ScaleplanError",
+    "Schedule",
     "ScoredPilots",
     "Tradeoff",
     "TradeoffRow",
+    "TrainingLog",
     "Transformer",
     "UsageError",
+    "Watch",
+    "WatchedFolder",
     "__version__",
     "allocate",
     "collect_pilots",
     "compare",
     "cost",
     "fit",
+    "follow",
+    "forecast",
     "frontier",
     "hyper",
     "law_record",
@@ -165,10 +198,13 @@ __all__ = [
     "load_model",
     "pilot",
     "predict",
+    "read_log",
     "score_pilots",
     "shape",
     "sweep",
     "tradeoff",
+    "watch",
+    "watch_folder",
     "write_pilots",
 ]
 

@@ -16,6 +16,7 @@ from scaleplan.cli import (
     compare,
     cost,
     fit,
+    forecast,
     frontier,
     hyper,
     init,
@@ -28,6 +29,7 @@ from scaleplan.cli import (
     shape,
     sweep,
     tradeoff,
+    watch,
 )
 from scaleplan.errors import InputFileError, ScaleplanError, UsageError, brief
 from scaleplan.version import __version__
@@ -44,7 +46,8 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     help="Plan a training run: a compute budget in; parameters, tokens, loss and their bands out.",
-    epilog="Exit codes: 0 ok, 1 unexpected, 2 usage, 3 bad input file, 4 infeasible, 5 not converged, 130 interrupted.",
+    epilog="Exit codes: 0 ok, 1 unexpected, 2 usage, 3 bad input file, 4 infeasible, 5 not converged, 6 a watched run "
+    "diverged, 130 interrupted.",
 )
 app.command("allocate")(allocate.allocate)
 app.command("compare")(compare.compare)
@@ -54,6 +57,8 @@ app.command("tradeoff")(tradeoff.tradeoff)
 app.command("sweep")(sweep.sweep)
 app.command("fit")(fit.fit)
 app.command("pilot")(pilot.pilot)
+app.command("forecast")(forecast.forecast)
+app.command("watch")(watch.watch)
 app.command("hyper")(hyper.hyper)
 app.command("cost")(cost.cost)
 app.command("shape")(shape.shape)

@@ -4,7 +4,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from scaleplan.cli.options import BandOption, FormatOption, GetOption, LevelOption, OutputOption, QuietOption
+from scaleplan.cli.options import (
+    BandOption,
+    ColumnOption,
+    FormatOption,
+    GetOption,
+    LevelOption,
+    OutputOption,
+    QuietOption,
+    columns_of,
+)
 
 
 def fit(
@@ -32,9 +41,7 @@ def fit(
         str | None, typer.Option("--bootstrap", metavar="N", help="Resamples of the runs behind the intervals.")
     ] = None,
     seed: Annotated[str, typer.Option("--seed", metavar="S", help="Seed of the resamples.")] = "0",
-    column: Annotated[
-        list[str] | None, typer.Option("--column", metavar="OURS=THEIRS", help="loss=val_loss; repeatable.")
-    ] = None,
+    column: ColumnOption = None,
     where: Annotated[
         list[str] | None, typer.Option("--where", metavar="CONDITION", help="Rows to use: 'flops < 1e21'.")
     ] = None,
@@ -65,14 +72,7 @@ def fit(
     if (executor == "dask") != (scheduler is not None):
         raise UsageError("a Dask cluster is --executor dask with --scheduler ADDRESS: give both or neither")
     require_apart(runs, {"--out": out, "-o": output})
-    columns: dict[str, str] = {}
-    for each in column or []:
-        ours, equals, theirs = each.partition("=")
-        if not (ours and equals and theirs):
-            raise UsageError(f"--column takes OURS=THEIRS, such as loss=val_loss (got {each!r})")
-        if ours in columns:
-            raise UsageError(f"--column names {ours} twice")
-        columns[ours] = theirs
+    columns = columns_of(column or [])
     with progress_on_stderr("chunks of resamples", quiet=quiet) as progress:
         result = fit_law(
             runs,

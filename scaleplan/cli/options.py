@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -124,6 +124,15 @@ DrawsOption = Annotated[
 ]
 
 
+FormatInOption = Annotated[
+    str | None, typer.Option("--format-in", metavar="NAME", help="What the log is, where that is not seen.")
+]
+ColumnOption = Annotated[
+    list[str] | None, typer.Option("--column", metavar="OURS=THEIRS", help="loss=val_loss; repeatable.")
+]
+RunOption = Annotated[str | None, typer.Option("--run", metavar="NAME", help="Of a log with several, this one.")]
+
+
 def refuse_filters(name: str, filters: Mapping[str, str | None]) -> None:
     """Refuse filters of a list beside the name of one entry, which they would not touch.
 
@@ -133,6 +142,23 @@ def refuse_filters(name: str, filters: Mapping[str, str | None]) -> None:
     given = [flag for flag, value in filters.items() if value is not None]
     if given:
         raise UsageError(f"{' and '.join(given)} filter the list: leave out {name} or them")
+
+
+def columns_of(words: Sequence[str]) -> dict[str, str]:
+    """What ``--column OURS=THEIRS`` names, ours to theirs.
+
+    Raises:
+        UsageError: without an equals sign, or one of ours twice.
+    """
+    found: dict[str, str] = {}
+    for each in words:
+        ours, equals, theirs = each.partition("=")
+        if not (ours and equals and theirs):
+            raise UsageError(f"--column takes OURS=THEIRS, such as loss=val_loss (got {each!r})")
+        if ours in found:
+            raise UsageError(f"--column names {ours} twice")
+        found[ours] = theirs
+    return found
 
 
 def explained(result: Table, kind: str, filters: Mapping[str, str | None]) -> Table:

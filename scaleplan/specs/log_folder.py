@@ -7,13 +7,13 @@ called by its ``run`` or ``id``, else by its file (in a subfolder ``subfolder/fi
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from scaleplan.errors import InputFileError, Notice
-from scaleplan.specs.files import shown, unreadable
+from scaleplan.specs.files import shown
 from scaleplan.specs.log_evidence import RESULTS, Found, of_logs
+from scaleplan.specs.log_listing import listed, refuse_loop
 from scaleplan.specs.log_messages import brief_line, named, some
 from scaleplan.specs.log_rows import LogContentError
 from scaleplan.specs.training_logs import final_loss, old_evaluation, read_log
@@ -75,25 +75,12 @@ def _run(path: Path, name: str) -> Found | str:
 def _files(folder: Path) -> Iterator[Path]:
     """The files that may hold a run, by name."""
     home = folder.resolve()
-    for path, is_folder in _listed(folder):
+    for path, is_folder in listed(folder):
         if not is_folder:
             if path.name.endswith(RESULTS):
                 yield path
             continue
-        target = path.resolve()
-        if target == home or target in home.parents:
-            raise InputFileError(f"{shown(str(path))}: a link to a folder that it is in: remove the loop")
-        for inner, is_inner_folder in _listed(path):
+        refuse_loop(path, home)
+        for inner, is_inner_folder in listed(path):
             if not is_inner_folder and inner.name.endswith(RESULTS):
                 yield inner
-
-
-def _listed(folder: Path) -> list[tuple[Path, bool]]:
-    """What is in a folder but hidden files, by name, and whether it is a folder itself."""
-    try:
-        with os.scandir(folder) as entries:
-            found = sorted((each.name, each.is_dir()) for each in entries if not each.name.startswith("."))
-    except OSError as error:
-        where = error.filename if isinstance(error.filename, str) else str(folder)
-        raise unreadable(shown(where), error) from None
-    return [(folder / name, is_folder) for name, is_folder in found]

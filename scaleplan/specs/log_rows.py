@@ -1,21 +1,17 @@
-"""What every reader of training logs fills: rows by step, evaluations by step, and facts that stand for the whole run.
-
-Tools call one number by many names (``train/loss``, ``lm loss``, ``num_input_tokens_seen``): here each has one role. A
-name is compared in lower case with everything but letters and digits as ``_``. The names are those that the public
-tools print (Hugging Face Trainer, Megatron-LM, nanoGPT, Lightning, Weights & Biases); their order is our choice.
-"""
+"""What every reader of training logs fills: rows by step, evaluations by step, and facts of the whole run."""
 
 from __future__ import annotations
 
 import math
-import re
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from scaleplan.errors import InputFileError
+from scaleplan.errors import InputFileError, Notice, brief, quoted
+from scaleplan.forecasting.readings import Readings
+from scaleplan.specs.log_columns import floats, in_seconds, ordered, without_values
+from scaleplan.specs.log_names import COLUMNS, NAMES, Roles, as_number, as_time, numbers_of, numbers_of_row, role_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,39 +19,22 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-NAMES: Mapping[str, tuple[str, ...]] = {
-    "step": ("step", "iteration", "iter", "global_step", "trainer_global_step", "train_global_step", "num_updates"),
-    "loss": (
-        "loss", "train_loss", "training_loss", "lm_loss", "loss_train", "train_lm_loss", "train_ce_loss",
-        "train_crossentropyloss", "ce_loss",
-    ),
-    "eval_loss": (
-        "eval_loss", "val_loss", "valid_loss", "validation_loss", "loss_eval", "loss_val", "loss_validation",
-        "evaluation_loss",
-    ),
-    "final_loss": ("final_loss", "final_eval_loss", "final_val_loss"),
-    "tokens": (
-        "tokens", "num_tokens", "tokens_seen", "num_input_tokens_seen", "consumed_tokens", "train_tokens",
-        "total_tokens", "throughput_total_tokens",
-    ),
-    "grad_norm": ("grad_norm", "gradient_norm", "train_grad_norm", "gnorm"),
-    "lr": ("lr", "learning_rate", "train_lr", "train_learning_rate"),
-    "params": ("params", "n_params", "num_params", "parameters", "num_parameters"),
-    "vocabulary": ("vocabulary", "vocab_size", "vocabulary_size"),
-    "total_steps": ("total_steps", "max_steps"),
-    "seed": ("seed",),
-}  # fmt: skip
-"""Names by role, the first that a row has counts."""
+__all__ = [
+    "COLUMNS",
+    "NAMES",
+    "LogContentError",
+    "LogRows",
+    "Roles",
+    "TrainingLog",
+    "as_number",
+    "as_time",
+    "numbers_of",
+    "numbers_of_row",
+    "role_of",
+]
+
 _ID_NAMES = ("run", "id", "run_id")
 """What a result calls its run, the first that is there counts."""
-_RUN_NAMES = ("run", "run_id")
-"""What a row calls its run; ``id`` may be its own."""
-_ROLES = {name: (role, rank) for role, names in NAMES.items() for rank, name in enumerate(names)}
-_FACTS = ("params", "vocabulary", "total_steps", "seed", "final_loss")
-"""What stands for the whole run even in a row with a step."""
-_SUMMARY = ("train_runtime", "total_flos")
-"""Keys of the row that the Hugging Face Trainer logs last, and of ``train_results.json``, which has the same: their
-``train_loss`` is a mean over all of training."""
 
 
 class LogContentError(InputFileError):
@@ -66,12 +45,13 @@ class LogContentError(InputFileError):
 class TrainingLog:
     """What a training run wrote of itself.
 
-    ``step``, ``loss`` [nats/token as logged], and where any row has them ``tokens``, ``grad_norm``, ``lr``: one value
-    a row, steps rising, NaN where a row lacks it; a loss that is not finite stands as it was logged. ``eval_step``,
+    ``step``, ``loss`` [nats/token as logged], and where any row has them ``tokens``, ``grad_norm``, ``lr``, ``time``
+    [s, since the epoch or a zero of the log's own] and ``step_time`` [s]: one value a row, steps rising, NaN where a
+    row lacks it; a loss that is not finite stands as it was logged. ``written``: the same rows in the order in which
+    they were written, a step that was logged twice standing twice; the same arrays where steps rise. ``eval_step``,
     ``eval_loss``: the evaluations. ``facts``: numbers of the whole run by role (see ``NAMES``), and ``id`` as text.
     ``ignored`` lines or objects held no loss, ``unreadable`` were none of the format. ``counted``: the log has no
-    steps, its rows were numbered instead. What a run ended with needs neither ``lr`` nor ``grad_norm``: they stand here
-    since whoever asks how a run goes on looks at the schedule and at spikes, and each format names them in its own way.
+    steps, its rows were numbered instead. ``notices``: what else there is to say of how it was read.
     """
 
     name: str
@@ -81,12 +61,16 @@ class TrainingLog:
     tokens: Floats | None
     grad_norm: Floats | None
     lr: Floats | None
+    time: Floats | None
+    step_time: Floats | None
+    written: Readings
     eval_step: Floats
     eval_loss: Floats
     facts: Mapping[str, float | str]
     ignored: int
     unreadable: int
     counted: bool
+    notices: tuple[Notice, ...] = ()
 
     def fact(self, role: str) -> float | None:
         """A number that stands for the whole run; ``None`` where the log has none."""
@@ -95,55 +79,107 @@ class TrainingLog:
 
 
 class LogRows:
-    """Rows as they are found, in columns."""
+    """Rows as they are found, in columns.
 
-    def __init__(self, form: str) -> None:
+    Args:
+        form: what the format is called.
+        roles: what the columns are called.
+        run: the only run of which rows are taken; those of others are named in ``runs`` and passed over.
+    """
+
+    LASTING = ("params", "vocabulary", "total_steps", "seed", "final_loss")
+    """What stands for the whole run even in a row with a step."""
+
+    def __init__(self, form: str, roles: Roles | None = None, run: str | None = None) -> None:
         self.form = form
+        self.roles = Roles() if roles is None else roles
+        self.run = run
         self.steps = array("d")
-        self.columns = {role: array("d") for role in ("loss", "tokens", "grad_norm", "lr")}
+        self.columns: dict[str, array[float]] = {"loss": array("d")}
         self.eval_steps, self.eval_losses = array("d"), array("d")
         self.facts: dict[str, float | str] = {}
         self.runs: set[str] = set()
         self.stepless = self.ignored = self.unreadable = 0
         self.counted = False
+        self.first_unreadable = ""
+        self.notices: list[Notice] = []
+        self.last_step: float | None = None
+        self._given = self._given_evaluations = 0
 
     def __len__(self) -> int:
-        return len(self.steps) + len(self.eval_steps)
+        return self._given + len(self.steps) + self._given_evaluations + len(self.eval_steps)
 
     def train(self, step: float, found: Mapping[str, float]) -> None:
         """A row of training at a step: its ``loss``, and what else it has by role."""
+        columns = self.columns
+        for role in found:
+            if role not in columns and role in COLUMNS:
+                columns[role] = without_values(len(self.steps))
         self.steps.append(step)
-        for role, column in self.columns.items():
+        for role, column in columns.items():
             column.append(found.get(role, math.nan))
+
+    def extend(self, step: Floats, columns: Mapping[str, Floats | None]) -> None:
+        """Many rows of training at once: columns by role, each as long as ``step``, ``loss`` among them.
+
+        NaN stands for a value that a row lacks, ``None`` for a column that is not there; every row has a loss, which
+        may be NaN as it was logged.
+        """
+        import numpy as np
+
+        here = {role: column for role, column in columns.items() if column is not None and role in COLUMNS}
+        for role in here:
+            if role not in self.columns:
+                self.columns[role] = without_values(len(self.steps))
+        for role, column in self.columns.items():
+            values = here.get(role)
+            if values is None:
+                column.extend(without_values(len(step)))
+            else:
+                column.frombytes(np.ascontiguousarray(values, dtype=np.float64).data.cast("B"))
+        self.steps.frombytes(np.ascontiguousarray(step, dtype=np.float64).data.cast("B"))
 
     def evaluate(self, step: float, loss: float) -> None:
         """An evaluation at a step."""
         self.eval_steps.append(step)
         self.eval_losses.append(loss)
 
+    def extend_evaluations(self, step: Floats, loss: Floats) -> None:
+        """Many evaluations at once."""
+        self.eval_steps.extend(step.tolist())
+        self.eval_losses.extend(loss.tolist())
+
     def row(self, values: Mapping[str, object], *, count: bool = False) -> bool:
         """A row of named values; whether it held a loss.
 
         One without a step speaks of the whole run; with ``count`` it is the next row instead, if no row had a step.
         """
-        found = numbers_of_row(values)
-        for key in _RUN_NAMES:
-            if key in values:
-                self.runs.add(str(values[key]))
+        found = self.roles.numbers_of_row(values)
+        if not self.of_run(values[key] for key in self.roles.run_names if key in values):
+            return True
         has_loss = "loss" in found or "eval_loss" in found
         step = found.get("step")
         if step is None and has_loss and count and (self.counted or not len(self)):
             self.counted = True
-            step = float(len(self.steps) + ("loss" in found))
+            step = float(self._given + len(self.steps) + ("loss" in found))
         if step is None or not math.isfinite(step):
             self.stepless += has_loss
             self.state(values, found)
             return has_loss or "final_loss" in found
         return self.place(step, found)
 
+    def of_run(self, names: Iterable[object]) -> bool:
+        """Whether a row that names these runs is of the run that is wanted."""
+        wanted = True
+        for each in names:
+            name = str(each)
+            self.runs.add(name)
+            wanted = wanted and self.run in (None, name)
+        return wanted
+
     def place(self, step: float, found: Mapping[str, float]) -> bool:
         """Numbers by role that stand at a step; whether a loss was among them."""
-        self.facts |= {role: found[role] for role in _FACTS if role in found}
+        self.facts |= {role: found[role] for role in self.LASTING if role in found}
         if "loss" in found:
             self.train(step, found)
         if "eval_loss" in found:
@@ -157,87 +193,70 @@ class LogRows:
         if named is not None:
             self.facts["id"] = str(named)
 
+    def bad(self, place: str, text: str) -> None:
+        """A line that is none of the format, or that holds no number where one must be; the first is kept."""
+        self.unreadable += 1
+        if not self.first_unreadable:
+            self.first_unreadable = f"{place}: {quoted(brief(text.strip()))}"
+
+    def said(self) -> list[Notice]:
+        """What there is to say of how the rows were read."""
+        found = list(self.notices)
+        if self.first_unreadable:
+            text = f"{_many(self.unreadable, 'line')} cannot be read as {self.form}; first {self.first_unreadable}."
+            found.append(Notice("unreadable_lines", text))
+        if self.roles.odd_times:
+            text = f"{_many(self.roles.odd_times, 'time')} taken as missing: neither a number nor an ISO 8601 date."
+            found.append(Notice("odd_times", text))
+        return found
+
     @property
     def has_loss(self) -> bool:
         """Whether any row or the run as a whole has a loss."""
         return bool(len(self)) or not self.facts.keys().isdisjoint(("loss", "eval_loss", "final_loss"))
 
+    def drain(self) -> Readings | None:
+        """The rows of training since the last time, in the order in which they were written; ``None`` without any."""
+        self._given_evaluations += len(self.eval_steps)
+        self.eval_steps, self.eval_losses = array("d"), array("d")
+        if not self.steps:
+            return None
+        self.last_step = self.steps[-1]
+        self._given += len(self.steps)
+        written = self._written()
+        self.steps, self.columns = array("d"), {"loss": array("d")}
+        return written
+
     def log(self, name: str) -> TrainingLog:
-        """The rows in order of their steps; of a step that was logged twice the later line."""
-        step, columns = _ordered(self.steps, self.columns)
-        eval_step, evals = _ordered(self.eval_steps, {"loss": self.eval_losses})
+        """The rows in order of their steps; of a step that was logged twice the later line. To be asked for once."""
+        written = self._written()
+        rising = ordered(written)
+        evaluations = ordered(Readings(step=floats(self.eval_steps), loss=floats(self.eval_losses)))
         return TrainingLog(
             name=name,
             format=self.form,
-            step=step,
-            loss=columns["loss"],
-            tokens=_present(columns["tokens"]),
-            grad_norm=_present(columns["grad_norm"]),
-            lr=_present(columns["lr"]),
-            eval_step=eval_step,
-            eval_loss=evals["loss"],
+            **{each: getattr(rising, each) for each in ("step", *COLUMNS)},
+            written=written,
+            eval_step=evaluations.step,
+            eval_loss=evaluations.loss,
             facts=self.facts,
             ignored=self.ignored,
             unreadable=self.unreadable,
             counted=self.counted,
+            notices=tuple(self.said()),
         )
 
+    def _written(self) -> Readings:
+        import numpy as np
 
-@lru_cache(maxsize=4096)
-def role_of(name: str) -> tuple[str, int] | None:
-    """The role of a name and its rank among the names of that role; ``None`` for any other name."""
-    return _ROLES.get(re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_"))
-
-
-def numbers_of(values: Mapping[str, object]) -> dict[str, float]:
-    """The numbers of a row by role."""
-    found: dict[str, tuple[int, float]] = {}
-    for key, value in values.items():
-        role = role_of(key)
-        if role is None or (role[0] in found and found[role[0]][0] < role[1]):
-            continue
-        number = as_number(value)
-        if number is not None:
-            found[role[0]] = role[1], number
-    return {role: number for role, (_, number) in found.items()}
+        found: dict[str, Any] = {}
+        for role, column in self.columns.items():
+            values = floats(column)
+            if role == "time":
+                values = in_seconds(values)
+            found[role] = None if role != "loss" and bool(np.isnan(values).all()) else values
+        return Readings(step=floats(self.steps), **found)
 
 
-def numbers_of_row(values: Mapping[str, object]) -> dict[str, float]:
-    """The numbers of a row by role, without a loss that is a mean over all of training."""
-    found = numbers_of(values)
-    if "loss" not in values and any(key in values for key in _SUMMARY):
-        found.pop("loss", None)
-    return found
-
-
-def as_number(value: object) -> float | None:
-    """A number, or text that is one, NaN and infinity among them; ``None`` for anything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _ordered(steps: array[float], columns: Mapping[str, array[float]]) -> tuple[Floats, dict[str, Floats]]:
-    """Columns by rising step, each step once as it was logged last."""
-    import numpy as np
-
-    step = np.array(steps, dtype=np.float64)
-    values = {name: np.array(column, dtype=np.float64) for name, column in columns.items()}
-    if step.size < 2 or bool(np.all(step[1:] > step[:-1])):
-        return step, values
-    kept, first_from_end = np.unique(step[::-1], return_index=True)
-    last = step.size - 1 - first_from_end
-    return kept, {name: column[last] for name, column in values.items()}
-
-
-def _present(column: Floats) -> Floats | None:
-    import numpy as np
-
-    return None if bool(np.isnan(column).all()) else column
-
-
-LineReader = Callable[[str, LogRows], bool]
-"""Takes one line of text; whether it was a row of its format."""
+def _many(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"

@@ -1,25 +1,21 @@
-"""Training logs as they are: which format a file is in, its rows, and the loss that the run ended with.
+"""Training logs as they are: their rows, whatever format they are in, and the loss that the run ended with.
 
-The format is detected from how the file begins: ``{`` JSON, ``[{`` a JSON list, a line of names with ``step`` or
-``loss`` among them CSV, anything else text, in which the lines of a known tool are found among all others. A file is
-read line by line (one that is a single JSON value whole), in time linear in its size.
+A text log is read in blocks of lines (one that is a single JSON value whole), in time linear in its size.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import os
-from collections.abc import Generator
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from scaleplan.errors import quoted
 from scaleplan.specs.files import shown, unreadable
-from scaleplan.specs.log_csv import header_of, read_csv
-from scaleplan.specs.log_files import open_regular
-from scaleplan.specs.log_json import OBJECT, CutOffError, read_json, read_json_lines
-from scaleplan.specs.log_rows import NAMES, LogContentError, LogRows, TrainingLog
-from scaleplan.specs.log_text import read_text
+from scaleplan.specs.log_blocks import open_log
+from scaleplan.specs.log_forms import STORES, known_form, store_of
+from scaleplan.specs.log_names import Roles
+from scaleplan.specs.log_rows import LogContentError, TrainingLog
+from scaleplan.specs.log_sources import Wanted, require_log, rows_of_file, rows_of_store
 
 __all__ = ["FinalLoss", "LogContentError", "TrainingLog", "final_loss", "old_evaluation", "read_log"]
 
@@ -27,14 +23,6 @@ TAIL_SHARE = 0.01
 """Our choice: without an evaluation the loss is the mean over so much of the steps at the end ..."""
 TAIL_ROWS = 10
 """... and over at least so many rows (our choice): one batch alone is noisy by a few per cent."""
-_HEAD = 2**16
-_LONGEST_LINE = 2**26
-"""Our choice [bytes]: no tool writes longer lines; a file with one is no log."""
-_LOOKED_FOR = (
-    "CSV with a header (step, loss), JSON lines, a JSON object with a loss, a list of them, trainer_state.json, "
-    "lines of Megatron-LM ('iteration 1/ 10 | lm loss: ... |') or nanoGPT ('iter 1: loss ...'), or rows printed as "
-    "{'loss': ...}"
-)
 
 
 class FinalLoss(NamedTuple):
@@ -45,108 +33,39 @@ class FinalLoss(NamedTuple):
     kind: Literal["evaluation", "result", "training"]
 
 
-def read_log(path: str | os.PathLike[str]) -> TrainingLog:
+def read_log(
+    path: str | os.PathLike[str],
+    *,
+    form: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    run: str | None = None,
+) -> TrainingLog:
     """The log of a training run.
 
     Args:
-        path: a regular file.
+        path: a regular file, packed where its name ends in ``.gz`` or ``.zst``, the folder of a tool that keeps its
+            logs in one, or ``-`` for standard input.
+        form: the format, by one of the names of ``FORMS``; detected where none is given.
+        columns: what roles are called in this log (``{"loss": "train/ce"}``), where not as tools call them.
+        run: which run, of a log of several.
 
     Raises:
         LogContentError: empty, binary, cut-off JSON, or no line in it could be read; an ``InputFileError``.
-        InputFileError: missing, a folder or device, unreadable.
+        InputFileError: missing, a folder of no log, a device, unreadable, no such column or run.
+        UsageError: no such format or role.
     """
     path = os.fspath(path)
-    name = shown(path)
+    wanted = Wanted(shown(path), known_form(form), Roles(columns), run)
+    store = wanted.form if wanted.form in STORES else None if wanted.form else store_of(path)
+    if store is not None:
+        return rows_of_store(path, store, wanted).log(wanted.name)
     try:
-        with open_regular(path) as file:
-            head = file.read(_HEAD)
-        rows = _rows(path, name, head)
+        with open_log(path) as file:
+            rows = rows_of_file(file, wanted)
     except OSError as error:
-        raise unreadable(name, error) from None
-    if not rows.has_loss and not (rows.form == OBJECT and not rows.ignored):
-        raise LogContentError(_nothing(rows, name))
-    if not len(rows) and rows.stepless > 1:
-        known = ", ".join(NAMES["step"])
-        raise LogContentError(
-            f"{name}: {rows.stepless} rows with a loss and none with a step (read as one: {known}); if each is a run, "
-            "`scaleplan fit` reads the file as it is"
-        )
-    if len(rows.runs) > 1:
-        named = ", ".join(quoted(each) for each in sorted(rows.runs)[:2])
-        raise LogContentError(f"{name}: rows of {len(rows.runs)} runs ({named} ...); a log is of one: split the file")
-    return rows.log(name)
-
-
-def _nothing(rows: LogRows, name: str) -> str:
-    seen = rows.ignored + rows.unreadable
-    return f"{name}: no line of {seen:,} could be read as a training log ({rows.form}); looked for {_LOOKED_FOR}"
-
-
-def _rows(path: str, name: str, head: bytes) -> LogRows:
-    if not head.strip():
-        raise LogContentError(f"{name}: {'blank' if head else 'empty'}; looked for {_LOOKED_FOR}")
-    if b"\0" in head:
-        raise LogContentError(f"{name}: a binary file; looked for {_LOOKED_FOR}")
-    start = head.decode("utf-8-sig", errors="replace").lstrip()
-    if start.startswith("{") and not start[1:].lstrip().startswith("'"):
-        return _json(path, name)
-    if start.startswith("[") and start[1:].lstrip()[:1] in ("{", "]", ""):
-        return read_json(_whole(path, name), name)
-    header = header_of(start.partition("\n")[0])
-    if header is not None:
-        return read_csv(lines(path, name), header, name)
-    return read_text(part for line in lines(path, name) for part in line.split("\r"))
-
-
-def _json(path: str, name: str) -> LogRows:
-    """A file that begins with ``{``: an object a line, one object, or text whose first line looks like one."""
-    filled = (line for line in lines(path, name) if line.strip())
-    first = next(filled)
-    try:
-        json.loads(first)
-    except (ValueError, RecursionError):
-        return _not_a_line_each(path, name)
-    if next(filled, None) is not None:
-        return read_json_lines(lines(path, name))
-    return read_json(first, name)
-
-
-def _not_a_line_each(path: str, name: str) -> LogRows:
-    """A file of which the first line is no object: one object over several lines, or else what lines can be read."""
-    try:
-        return read_json(_whole(path, name), name)
-    except CutOffError:
-        raise
-    except LogContentError:
-        for rows in (read_json_lines(lines(path, name)), read_text(lines(path, name))):
-            if len(rows):
-                return rows
-        raise
-
-
-def _whole(path: str, name: str) -> str:
-    with open_regular(path) as file:
-        data = file.read()
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise LogContentError(f"{name}:{line}: not UTF-8 text") from None
-
-
-def lines(path: str, name: str) -> Generator[str]:
-    """The lines of a file with their ends; bytes that are not UTF-8 become replacement characters.
-
-    Raises:
-        LogContentError: a line of more than 64 MiB.
-    """
-    with open_regular(path) as file:
-        number = 0
-        while line := file.readline(_LONGEST_LINE):
-            number += 1
-            if len(line) == _LONGEST_LINE:
-                raise LogContentError(f"{name}:{number}: a line of over 64 MiB, which no training log has")
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8", errors="replace")
+        raise unreadable(wanted.name, error) from None
+    require_log(rows, wanted)
+    return rows.log(wanted.name)
 
 
 def final_loss(log: TrainingLog) -> FinalLoss | None:

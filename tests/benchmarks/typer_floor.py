@@ -349,6 +349,56 @@ def pilot(
 
 
 @app.command()
+def forecast(
+    log: Place = None,
+    total_steps: Text = None,
+    total_tokens: Text = None,
+    schedule: Text = None,
+    warm_up: Text = None,
+    peak: Text = None,
+    floor: Text = None,
+    decay: Text = None,
+    decay_share: Text = None,
+    donor: Words = None,
+    any_loss: Flag = False,
+    law: Text = None,
+    params: Text = None,
+    level: Fraction = 0.95,
+    form_in: Text = None,
+    column: Words = None,
+    run: Text = None,
+    form: Form = "table",
+    get: Text = None,
+    output: Text = None,
+    quiet: Flag = False,
+) -> None:
+    """Print a fixed line."""
+    print(LINE)
+
+
+@app.command()
+def watch(
+    log: Place = None,
+    follow: Flag = False,
+    total_steps: Text = None,
+    warm_up: Text = None,
+    expected: Text = None,
+    floor: Text = None,
+    idle: Text = None,
+    until_idle: Flag = False,
+    form_in: Text = None,
+    column: Words = None,
+    run: Text = None,
+    form: Form = "table",
+    get: Text = None,
+    output: Text = None,
+    quiet: Flag = False,
+) -> None:
+    """Print a fixed line."""
+    print(LINE)
+
+
+@app.command()
 def laws(
     place: Place = None,
     kind: Text = None,

@@ -17,11 +17,13 @@ import subprocess
 import sys
 import termios
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
+from tests.program import SWAYING, Printed, main_inside, run_in_terminal, run_inside
 from tests.specs.test_specs_own_presets import IDS, TEXTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -145,9 +147,7 @@ def _refuse(constant: str) -> NoReturn:
 
 def _environment(changes: dict[str, str] | None = None) -> dict[str, str]:
     """The environment without what would change the look of the output, then the changes."""
-    swaying = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TERM", "PYTHONIOENCODING")
-    swaying += ("SCALEPLAN_DEBUG", "SCALEPLAN_PRESETS")
-    kept = {name: value for name, value in os.environ.items() if name not in swaying}
+    kept = {name: value for name, value in os.environ.items() if name not in SWAYING}
     return kept | {"TERM": "xterm-256color", "PYTHONUTF8": "1"} | (changes or {})
 
 
@@ -165,6 +165,10 @@ def _run(
     return Result(done.stdout.decode(), done.stderr.decode(), done.returncode)
 
 
+def _result(printed: Printed) -> Result:
+    return Result(printed.stdout.decode(), printed.stderr.decode(), printed.code)
+
+
 @pytest.fixture
 def run(tmp_path):
     """The real program as a process: ``run("allocate", "--flops", "1e24")``."""
@@ -177,14 +181,12 @@ def run(tmp_path):
 
 @pytest.fixture(scope="session")
 def run_once(tmp_path_factory):
-    """Like ``run``, remembering what it ran: for results that several tests look at."""
+    """The program inside this process, remembering what it ran: for results that several tests look at."""
     folder = tmp_path_factory.mktemp("once")
-    known: dict[tuple[str, ...], Result] = {}
 
+    @cache
     def start(*arguments: str) -> Result:
-        if arguments not in known:
-            known[arguments] = _run(folder, arguments, "", None)
-        return known[arguments]
+        return _result(run_inside(*arguments, folder=folder))
 
     return start
 
@@ -192,27 +194,21 @@ def run_once(tmp_path_factory):
 @pytest.fixture
 def call(tmp_path, monkeypatch, capfdbinary):
     """The program's ``main`` inside this process, for long tables of words that need no process each."""
-    from scaleplan.cli.app import main
-
     monkeypatch.chdir(tmp_path)
     for name in ("COLUMNS", "NO_COLOR", "SCALEPLAN_DEBUG", "SCALEPLAN_PRESETS"):
         monkeypatch.delenv(name, raising=False)
 
-    def start(*arguments: str, stdin: str | bytes = "") -> Result:
+    def start(*arguments: str, stdin: str | bytes = "", environment: dict[str, str] | None = None) -> Result:
         file = tmp_path.parent / f"{tmp_path.name}.stdin"
         file.write_bytes(stdin.encode() if isinstance(stdin, str) else stdin)
-        pipes = signal.getsignal(signal.SIGPIPE)
         capfdbinary.readouterr()
         with file.open() as opened, monkeypatch.context() as patch:
-            patch.setattr(sys, "argv", ["scaleplan", *arguments])
             patch.setattr(sys, "stdin", opened)
-            try:
-                with pytest.raises(SystemExit) as ended:
-                    main()
-            finally:
-                signal.signal(signal.SIGPIPE, pipes)
+            for name, value in (environment or {}).items():
+                patch.setenv(name, value)
+            code = main_inside(*arguments)
         stdout, stderr = capfdbinary.readouterr()
-        return Result(stdout.decode(), stderr.decode(), int(ended.value.code or 0))
+        return Result(stdout.decode(), stderr.decode(), code)
 
     return start
 
@@ -233,7 +229,19 @@ def live(tmp_path):
 
 @pytest.fixture
 def terminal(tmp_path):
-    """The program with its stdout in a real terminal of some width; line ends are those of a file."""
+    """The program inside this process, with a real terminal of some width; line ends are those of a file."""
+
+    def start(*arguments: str, columns: int = 80, environment: dict[str, str] | None = None) -> Result:
+        size = struct.pack("HHHH", 40, columns, 0, 0)
+        printed = run_in_terminal(*arguments, folder=tmp_path, size=size, environment=environment)
+        return _result(printed._replace(stdout=printed.stdout.replace(b"\r\n", b"\n")))
+
+    return start
+
+
+@pytest.fixture
+def terminal_of_its_own(tmp_path):
+    """Like ``terminal``, as a process: for what is settled when Python starts."""
 
     def start(*arguments: str, columns: int = 80, environment: dict[str, str] | None = None) -> Result:
         screen, keyboard = pty.openpty()

@@ -216,8 +216,8 @@ def test_a_target_loss_is_reached_by_the_compute_it_asks_for(call):
     assert back["params"] == pytest.approx(row["params"], rel=1e-9)
 
 
-def test_a_target_loss_leaves_out_laws_that_measure_another_loss_and_says_so(run):
-    result = run("allocate", "--loss", "2.0", "--format", "json")
+def test_a_target_loss_leaves_out_laws_that_measure_another_loss_and_says_so(call):
+    result = call("allocate", "--loss", "2.0", "--format", "json")
     result.succeeded("extrapolation", "no_interval", "cannot_answer")
     assert [row["law"] for row in result.envelope["rows"]] == ["besiroglu-2024", "hoffmann-2022-a3"]
     left_out = dict(result.notices)["cannot_answer"]
@@ -366,8 +366,8 @@ def test_get_of_text_is_bare_too(call):
     assert call(*DEFAULT, "--get", "law", "-q").succeeded().stdout == "besiroglu-2024\n"
 
 
-def test_get_of_an_unknown_key_suggests_the_nearest(run):
-    run(*DEFAULT, "--get", "parms").failed(2, "'parms'", "Did you mean params")
+def test_get_of_an_unknown_key_suggests_the_nearest(call):
+    call(*DEFAULT, "--get", "parms").failed(2, "'parms'", "Did you mean params")
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,10 @@ def test_a_number_in_a_budget_is_a_number_however_it_is_written(call, tmp_path, 
     assert float(result.stdout) == 1e24
 
 
-def test_a_file_plans_as_the_same_words_do(run, tmp_path):
+def test_a_file_plans_as_the_same_words_do(call, tmp_path):
     (tmp_path / "b.yaml").write_text(f"{HEAD}law: [km, chinchilla]\nbudget: {{flops: 1e21}}\n")
-    by_file = run("allocate", "b.yaml", "-f", "json")
-    by_words = run("allocate", "--flops", "1e21", "--law", "km", "--law", "chinchilla", "-f", "json")
+    by_file = call("allocate", "b.yaml", "-f", "json")
+    by_words = call("allocate", "--flops", "1e21", "--law", "km", "--law", "chinchilla", "-f", "json")
     assert by_file.code == by_words.code == 0
     assert by_file.stderr == by_words.stderr
     answers = [by_file.envelope, by_words.envelope]
@@ -44,11 +44,11 @@ def test_a_file_may_ask_for_a_loss(call, tmp_path):
     assert row["loss"] == pytest.approx(2.0, rel=1e-12)
 
 
-def test_a_file_comes_on_stdin_too(run):
-    result = run("allocate", "-", "--law", "chinchilla", "--get", "params", "-q", stdin=GOOD).succeeded()
+def test_a_file_comes_on_stdin_too(call):
+    result = call("allocate", "-", "--law", "chinchilla", "--get", "params", "-q", stdin=GOOD).succeeded()
     assert float(result.stdout) == pytest.approx(9.6005e10, rel=1e-4)
-    run("allocate", "-", stdin=f"{HEAD}budget: {{flops: 0}}\n").failed(3, "<stdin>:2: budget.flops: must be > 0")
-    run("allocate", "-", stdin="").failed(3, "<stdin>", "empty")
+    call("allocate", "-", stdin=f"{HEAD}budget: {{flops: 0}}\n").failed(3, "<stdin>:2: budget.flops: must be > 0")
+    call("allocate", "-", stdin="").failed(3, "<stdin>", "empty")
 
 
 @pytest.mark.parametrize(

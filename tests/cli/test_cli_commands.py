@@ -12,8 +12,8 @@ import scaleplan
 from scaleplan.cli.app import app
 
 COMMANDS = (
-    "allocate", "compare", "predict", "frontier", "tradeoff", "sweep", "fit", "pilot", "hyper", "cost", "shape",
-    "layout", "laws", "models", "accelerators", "abilities", "init", "check", "schema",
+    "allocate", "compare", "predict", "frontier", "tradeoff", "sweep", "fit", "pilot", "forecast", "watch", "hyper",
+    "cost", "shape", "layout", "laws", "models", "accelerators", "abilities", "init", "check", "schema",
 )  # fmt: skip
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 EXAMPLES = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.yaml"))

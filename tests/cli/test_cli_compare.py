@@ -120,8 +120,8 @@ def test_get_prints_the_first_row_s_value(call, rows):
     call("compare", "--get", "waste").failed(2, "'waste'", "wasted_share")
 
 
-def test_as_trained_keeps_the_published_tokens_and_warns_of_unequal_flops(run):
-    result = run("compare", "--as-trained", "-f", "json").succeeded("unequal_flops", *NOTICES)
+def test_as_trained_keeps_the_published_tokens_and_warns_of_unequal_flops(call):
+    result = call("compare", "--as-trained", "-f", "json").succeeded("unequal_flops", *NOTICES)
     rows = result.envelope["rows"]
     assert result.envelope["inputs"]["as_trained"] is True
     assert [row["tokens"] for row in rows[:2]] == [300e9, 1.4e12]
@@ -201,11 +201,11 @@ def test_a_budget_file_compares_what_it_lists(call, configs):
     assert "cannot_answer" in {warning["code"] for warning in result.envelope["warnings"]}
 
 
-def test_an_options_file_on_stdin(run):
+def test_an_options_file_on_stdin(call):
     words = ("compare", "-", "--law", "chinchilla", "-f", "json", "-q")
-    rows = run(*words, stdin=f"{HEAD}compare: [gopher]\n").succeeded().envelope["rows"]
+    rows = call(*words, stdin=f"{HEAD}compare: [gopher]\n").succeeded().envelope["rows"]
     assert rows[0]["option"] == "gopher-280b"
-    run("compare", "-", stdin=f"{HEAD}compare: [goper]\n").failed(3, "<stdin>:2: compare.0", "Did you mean gopher")
+    call("compare", "-", stdin=f"{HEAD}compare: [goper]\n").failed(3, "<stdin>:2: compare.0", "Did you mean gopher")
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,8 @@ def test_every_assumption_has_its_value_status_and_source(envelope):
 
 
 @pytest.mark.parametrize("form", ["json", "ndjson", "csv", "markdown", "table"])
-def test_every_format_holds_every_line(run, form):
-    result = run(*LADEN, "-f", form).succeeded()
+def test_every_format_holds_every_line(call, form):
+    result = call(*LADEN, "-f", form).succeeded()
     for name in ("training", "restarts", "evaluation", "pilot runs", "total"):
         assert name in result.stdout
     if form == "ndjson":

@@ -171,8 +171,8 @@ def test_the_covariance_behind_the_bands_can_be_read(call):
 
 
 @pytest.mark.parametrize("columns", ["80", "60"])
-def test_groups_of_laws_are_headings_where_no_table_fits(run, columns):
-    result = run("allocate", "--flops", "1e24", "-q", environment={"COLUMNS": columns}).succeeded()
+def test_groups_of_laws_are_headings_where_no_table_fits(call, columns):
+    result = call("allocate", "--flops", "1e24", "-q", environment={"COLUMNS": columns}).succeeded()
     lines = [line.strip() for line in result.stdout.splitlines()]
     assert "MassiveText" in lines
     assert all(len(line) <= int(columns) for line in result.stdout.splitlines())

@@ -108,19 +108,19 @@ def test_flags_plan_as_the_same_limits_of_a_file_do(call, tmp_path, flags, limit
     assert by_flags["loss"] > free["loss"]
 
 
-def test_a_stream_of_budgets_is_planned_within_limits_too(run):
+def test_a_stream_of_budgets_is_planned_within_limits_too(call):
     words = ("allocate", "--flops", "-", "--law", "chinchilla", "--max-params", "5B", "-f", "ndjson", "-q")
-    rows = run(*words, stdin="1e20\n1e22\n1e24\n").succeeded().lines
+    rows = call(*words, stdin="1e20\n1e22\n1e24\n").succeeded().lines
     assert rows[0]["params"] < 4e9
     assert [each["params"] for each in rows[1:]] == pytest.approx([5e9, 5e9], rel=1e-6)
     assert rows[2]["train_flop"] == pytest.approx(1e24, rel=1e-6)
 
 
-def test_a_stream_s_limits_are_checked_before_its_plans(run):
+def test_a_stream_s_limits_are_checked_before_its_plans(call):
     words = ("allocate", "--flops", "-", "--law", "chinchilla")
-    run(*words, "--max-params", "-5B", stdin="1e20\n").failed(2, "max-params: must be > 0 (got -5B)")
-    run(*words, "--robust", "mean", stdin="1e20\n").failed(2, "--robust: for one budget; leave out beside --flops -")
-    run(*words, "--draws", "100", stdin="1e20\n").failed(2, "--draws: for one budget; leave out beside --flops -")
+    call(*words, "--max-params", "-5B", stdin="1e20\n").failed(2, "max-params: must be > 0 (got -5B)")
+    call(*words, "--robust", "mean", stdin="1e20\n").failed(2, "--robust: for one budget; leave out beside --flops -")
+    call(*words, "--draws", "100", stdin="1e20\n").failed(2, "--draws: for one budget; leave out beside --flops -")
 
 
 def test_limits_alone_are_no_budget(call):
@@ -161,8 +161,8 @@ def test_limits_of_a_machine_need_one(call, flag):
     call(*ALLOCATE, flag, word).failed(2, f"{name} without an accelerator: name one with on (--on 512xh100-sxm)")
 
 
-def test_the_help_fits_80_columns_and_names_every_flag(run):
-    page = run("allocate", "--help", environment={"COLUMNS": "80"}).succeeded().stdout
+def test_the_help_fits_80_columns_and_names_every_flag(call):
+    page = call("allocate", "--help", environment={"COLUMNS": "80"}).succeeded().stdout
     assert max(len(line) for line in page.splitlines()) <= 80
     flags = (
         "min-params max-params tokens-per-param unique-tokens max-epochs max-usd max-mwh memory critical-batch experts"

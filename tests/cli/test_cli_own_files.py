@@ -49,47 +49,47 @@ def test_a_faulty_file_of_ones_own_is_named_with_its_line(call, tmp_path, comman
     call(command, "bytes.yaml").failed(3, "bytes.yaml:1: not UTF-8 text")
 
 
-def test_names_of_users_are_never_markup(run, tmp_path):
+def test_names_of_users_are_never_markup(call, tmp_path):
     (tmp_path / "m.yaml").write_text(MODEL.replace("name: Ours", 'name: "[bold]Ours[/bold] \\e[31m"'))
-    shown = run("models", "./m.yaml", environment={"FORCE_COLOR": "1"}).succeeded().stdout
+    shown = call("models", "./m.yaml", environment={"FORCE_COLOR": "1"}).succeeded().stdout
     assert "[bold]Ours[/bold]" in shown
     assert "\x1b[31m" not in shown
 
 
-def test_a_folder_of_ones_own_adds_to_every_list(run, own):
+def test_a_folder_of_ones_own_adds_to_every_list(call, run, own):
     environment = {"SCALEPLAN_PRESETS": str(own)}
     for command, (key, number) in LISTS.items():
-        rows = run(command, "-f", "csv", environment=environment).succeeded().table
+        rows = call(command, "-f", "csv", environment=environment).succeeded().table
         assert len(rows) == number + 1
         assert IDS[command] in {row[key] for row in rows}
-        assert run(command, IDS[command], "-f", "json", environment=environment).succeeded().envelope["rows"]
+        assert call(command, IDS[command], "-f", "json", environment=environment).succeeded().envelope["rows"]
     plan = run("allocate", "--flops", "1e21", "--law", "my-lab", "-f", "json", "-q", environment=environment)
     assert plan.succeeded().envelope["rows"][0]["law"] == "my-lab"
-    options = run("compare", "ours", "-f", "csv", "-q", environment=environment).succeeded().table
+    options = call("compare", "ours", "-f", "csv", "-q", environment=environment).succeeded().table
     assert "ours" in {row["option"] for row in options}
 
 
-def test_a_folder_that_is_not_as_it_must_be_is_one_clear_line(run, own, tmp_path):
+def test_a_folder_that_is_not_as_it_must_be_is_one_clear_line(call, own, tmp_path):
     none = {"SCALEPLAN_PRESETS": str(tmp_path / "none")}
-    run("models", environment=none).failed(2, "SCALEPLAN_PRESETS names", "no such folder")
+    call("models", environment=none).failed(2, "SCALEPLAN_PRESETS names", "no such folder")
     environment = {"SCALEPLAN_PRESETS": str(own)}
     (own / "models" / "gopher.yaml").write_text(MODEL)
-    run("compare", "gopher", environment=environment).failed(3, "gopher.yaml", "shipped model's name")
-    run("laws", "km", "-f", "json", environment=environment).succeeded()
+    call("compare", "gopher", environment=environment).failed(3, "gopher.yaml", "shipped model's name")
+    call("laws", "km", "-f", "json", environment=environment).succeeded()
     (own / "things").mkdir()
-    run("laws", "km", environment=environment).failed(3, "things: no kind of preset", "laws, models, accelerators")
+    call("laws", "km", environment=environment).failed(3, "things: no kind of preset", "laws, models, accelerators")
 
 
 @pytest.mark.parametrize("command", ["models", "laws", "accelerators", "abilities"])
-def test_a_folder_that_holds_no_presets_or_cannot_be_listed_is_one_clear_line(run, tmp_path, command):
+def test_a_folder_that_holds_no_presets_or_cannot_be_listed_is_one_clear_line(call, tmp_path, command):
     (tmp_path / "laws").mkdir()
     for folder in (tmp_path / "laws", tmp_path):
         environment = {"SCALEPLAN_PRESETS": str(folder)}
         if folder == tmp_path:
             (tmp_path / "models").symlink_to("models")
-            run(command, environment=environment).failed(3, f"{tmp_path}/models: cannot be read: too many levels")
+            call(command, environment=environment).failed(3, f"{tmp_path}/models: cannot be read: too many levels")
         else:
-            run(command, environment=environment).failed(
+            call(command, environment=environment).failed(
                 2, "SCALEPLAN_PRESETS names", "no folder laws, models,", "name"
             )
 

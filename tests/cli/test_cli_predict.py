@@ -76,10 +76,10 @@ def test_a_table_has_a_row_a_run_in_every_format(call, tmp_path):
         assert all(f"{row['loss']:.4f}" in text for row in rows)
 
 
-def test_a_table_comes_on_stdin_too(run):
-    result = run("predict", "--runs", "-", "-f", "ndjson", stdin=RUNS).succeeded()
+def test_a_table_comes_on_stdin_too(call):
+    result = call("predict", "--runs", "-", "-f", "ndjson", stdin=RUNS).succeeded()
     assert [row["params"] for row in result.lines] == [1e9, 2e9]
-    run("predict", "--runs", "-", "-f", "csv", stdin="params,tokens\n1e9,x\n").failed(3, "<stdin>:2: tokens", "'x'")
+    call("predict", "--runs", "-", "-f", "csv", stdin="params,tokens\n1e9,x\n").failed(3, "<stdin>:2: tokens", "'x'")
 
 
 def test_rows_come_out_while_the_table_stays_open(live):

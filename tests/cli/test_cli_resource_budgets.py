@@ -90,8 +90,8 @@ def test_the_other_laws_plan_the_same_flops_and_have_no_bill(call):
 
 
 @pytest.mark.parametrize("form", ["json", "ndjson", "csv", "markdown", "table"])
-def test_every_format_holds_the_plan_and_the_bill(run, form):
-    result = run(*ALLOCATE, *CLUSTER, "-f", form, "-q")
+def test_every_format_holds_the_plan_and_the_bill(call, form):
+    result = call(*ALLOCATE, *CLUSTER, "-f", form, "-q")
     assert (result.code, result.stderr) == (0, "")
     if form in ("json", "ndjson"):
         row = json.loads(result.stdout)["rows"][0] if form == "json" else result.lines[0]

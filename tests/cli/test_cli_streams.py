@@ -14,19 +14,19 @@ COLUMNS = [
 BUDGETS = "1e21\n2.5e21\n1e22\n"
 
 
-def test_a_stream_has_a_row_a_budget_in_every_format(run):
-    table = run(*STREAM, "-f", "csv", stdin=BUDGETS).succeeded().table
+def test_a_stream_has_a_row_a_budget_in_every_format(call):
+    table = call(*STREAM, "-f", "csv", stdin=BUDGETS).succeeded().table
     assert [list(row) for row in table] == [COLUMNS] * 3
     rows = [{key: float(value) for key, value in row.items()} for row in table]
     assert [row["train_flop"] for row in rows] == [1e21, 2.5e21, 1e22]
-    assert run(*STREAM, "-f", "ndjson", stdin=BUDGETS).succeeded().lines == rows
-    envelope = run(*STREAM, "-f", "json", stdin=BUDGETS).succeeded().envelope
+    assert call(*STREAM, "-f", "ndjson", stdin=BUDGETS).succeeded().lines == rows
+    envelope = call(*STREAM, "-f", "json", stdin=BUDGETS).succeeded().envelope
     assert list(envelope) == ["schema", "version", "inputs", "rows", "warnings"]
     assert envelope["schema"] == "scaleplan.allocate/1"
     assert envelope["inputs"]["flops"] == "-"
     assert [law["id"] for law in envelope["inputs"]["laws"]] == ["besiroglu-2024"]
     assert envelope["rows"] == rows
-    assert run(*STREAM, "--get", "params", stdin=BUDGETS).succeeded().stdout.split() == [
+    assert call(*STREAM, "--get", "params", stdin=BUDGETS).succeeded().stdout.split() == [
         repr(row["params"]) for row in rows
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scaleplan import allocate
+from scaleplan.api.sweep_rows import CHUNK_ROWS
 from scaleplan.errors import UsageError
 from scaleplan.planning.repeats import UnvaluedRepeatsError
 
@@ -44,13 +45,13 @@ def valued(row):
     return {key: value or None if key in texts else float(value) if value else None for key, value in row.items()}
 
 
-def test_a_sweep_has_a_row_a_scenario_in_every_format(run, sweep):
+def test_a_sweep_has_a_row_a_scenario_in_every_format(call, sweep):
     file = sweep()
-    rows = run("sweep", file, "-f", "ndjson").succeeded(*NOTICES).lines
+    rows = call("sweep", file, "-f", "ndjson").succeeded(*NOTICES).lines
     assert [list(row) for row in rows] == [COLUMNS] * ROWS
-    table = run("sweep", file, "-f", "csv", "-q").succeeded().table
+    table = call("sweep", file, "-f", "csv", "-q").succeeded().table
     assert list(map(valued, table)) == rows
-    envelope = run("sweep", file, "-f", "json").succeeded(*NOTICES).envelope
+    envelope = call("sweep", file, "-f", "json").succeeded(*NOTICES).envelope
     assert envelope["schema"] == "scaleplan.sweep/1"
     assert envelope["rows"] == rows
     assert {notice["code"] for notice in envelope["warnings"]} == set(NOTICES)
@@ -199,8 +200,7 @@ def test_a_table_names_below_it_what_is_the_same_in_every_row(call, sweep):
     assert "status" not in head
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-@pytest.mark.parametrize("form", ["csv", "ndjson"])
+@pytest.mark.parametrize(("form", "workers"), [("csv", "1"), ("ndjson", "2")])
 def test_a_reader_that_goes_away_ends_a_sweep_without_a_word(live, sweep, form, workers):
     file = sweep("schema: scaleplan.sweep/1\nbudget: {flops: {from: 1e21, to: 1e26, points: 1000000}}\n")
     program = live("sweep", file, "-f", form, "--workers", workers)
@@ -232,11 +232,11 @@ def test_mixtures_of_experts_are_planned_as_by_allocate(call, sweep):
         assert row["serving_flop"] == pytest.approx(plan.serving.flop, rel=2e-4)
 
 
-def test_processes_make_the_same_rows_in_the_same_order(run, sweep):
-    text = SWEEP.replace("points: 3", "points: 6000")  # several chunks
+def test_processes_make_the_same_rows_in_the_same_order(call, run, sweep):
+    text = SWEEP.replace("points: 3", f"points: {CHUNK_ROWS // 16 + 100}")  # two chunks
     file = sweep(text)
-    alone = run("sweep", file, "-f", "csv", "-q").succeeded().stdout
-    assert len(alone.splitlines()) == 1 + 6_000 * 16
+    alone = call("sweep", file, "-f", "csv", "-q").succeeded().stdout
+    assert len(alone.splitlines()) == 1 + CHUNK_ROWS + 1600
     assert run("sweep", file, "-f", "csv", "-q", "--workers", "2").succeeded().stdout == alone
 
 
@@ -245,7 +245,7 @@ def test_a_cluster_makes_the_same_rows_in_the_same_order(call, sweep):
     file = sweep()
     alone = call("sweep", file, "-f", "csv", "-q").succeeded().stdout
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None, protocol="tcp", host="127.0.0.1"
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0", protocol="tcp", host="127.0.0.1"
     ) as cluster:
         words = ("--scheduler", cluster.scheduler_address)
         assert call("sweep", file, "-f", "csv", "-q", *words).succeeded().stdout == alone

@@ -38,8 +38,8 @@ def test_nothing_is_wider_than_the_terminal_and_no_number_is_cut(terminal, run_o
     assert shown.notices == wide.notices
 
 
-def test_a_terminal_gets_colours_or_weights_and_a_pipe_none(terminal, run_once):
-    shown = terminal("allocate", "--flops", "1e24")
+def test_a_terminal_gets_colours_or_weights_and_a_pipe_none(terminal_of_its_own, run_once):
+    shown = terminal_of_its_own("allocate", "--flops", "1e24")
     assert ESCAPE.search(shown.stdout)
     assert "\x1b" not in run_once("allocate", "--flops", "1e24").stdout
     assert "\x1b" not in shown.stderr
@@ -88,8 +88,10 @@ def test_errors_on_an_output_that_is_not_utf8_are_still_one_line(run):
     run("compare", "größe", environment=environment).failed(2, "unknown model")
 
 
-def test_an_ascii_terminal_gets_no_box_of_unicode(terminal):
-    shown = terminal("allocate", "--flops", "1e24", environment={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+def test_an_ascii_terminal_gets_no_box_of_unicode(terminal_of_its_own):
+    shown = terminal_of_its_own(
+        "allocate", "--flops", "1e24", environment={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    )
     assert shown.code == 0
     assert shown.stdout.isascii()
     assert "96.01B" in shown.stdout

@@ -36,8 +36,10 @@ def folder(tmp_path_factory):
 
 
 def run(folder, command):
-    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "SCALEPLAN_PRESETS")}
-    environment |= {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    """In a shell of its own; what the first command compiles, the others find."""
+    swaying = ("COLUMNS", "SCALEPLAN_PRESETS", "PYTHONDONTWRITEBYTECODE")
+    environment = {key: value for key, value in os.environ.items() if key not in swaying}
+    environment["PYTHONPATH"] = str(folder)
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     return subprocess.run(
         ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.docs.console import printed_by, printed_by_python
+from tests.program import run_inside
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "fitting-a-law.md").read_text(encoding="utf-8")
@@ -24,12 +24,6 @@ SOURCES = [
 ]
 
 
-def run(folder, *command):
-    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "SCALEPLAN_PRESETS")}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Where the page's commands find the examples and leave their files."""
@@ -41,14 +35,12 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def printed(folder):
     """What every command of the page prints, in its order: later ones use the law that an earlier one writes."""
-    return [run(folder, "bash", "-c", command) for command, _ in STEPS]
+    return [printed_by(command, folder) for command, _ in STEPS]
 
 
 @pytest.mark.parametrize("number", range(len(STEPS)), ids=[command for command, _ in STEPS])
 def test_a_command_prints_what_the_page_shows(printed, number):
-    done = printed[number]
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == STEPS[number][1].splitlines()
+    assert printed[number].stdout.splitlines() == STEPS[number][1].splitlines()
 
 
 def test_the_example_that_is_explained_draws_no_warning(printed):
@@ -58,9 +50,7 @@ def test_the_example_that_is_explained_draws_no_warning(printed):
 
 @pytest.mark.parametrize("block", PYTHON)
 def test_a_python_block_runs(folder, block):
-    done = run(folder, sys.executable, "-c", block)
-    assert done.returncode == 0, done.stderr
-    assert "rows_filtered" in done.stdout
+    assert "rows_filtered" in printed_by_python(block, folder)
 
 
 def codes_of(source):
@@ -96,7 +86,7 @@ def test_every_form_and_option_of_the_page_exists():
 
     forms = PAGE[PAGE.index("## Forms") :].partition("\n## ")[0]
     assert re.findall(r"^\| `(\w[\w-]*)` \|", forms, re.MULTILINE) == [form.name for form in FIT_FORMS]
-    helped = "".join(run(ROOT, "scaleplan", verb, "--help").stdout for verb in ("fit", "predict", "allocate"))
+    helped = "".join(run_inside(verb, "--help", folder=ROOT).stdout.decode() for verb in ("fit", "predict", "allocate"))
     program = PAGE.replace("--nworkers", "")
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", program)):
         assert option in helped, option

@@ -6,15 +6,11 @@ Commands of the program run in this process, and those that only look at the sam
 from __future__ import annotations
 
 import ast
-import io
 import os
 import re
-import shlex
 import shutil
-import signal
-import subprocess
 import sys
-from contextlib import chdir, redirect_stderr, redirect_stdout
+from contextlib import chdir
 from pathlib import Path
 from typing import get_args
 
@@ -23,14 +19,14 @@ import pytest
 from scaleplan.specs.command_template import PLACES
 from scaleplan.specs.pilot_words import READERS
 from scaleplan.specs.pilots_schema import PilotsSpec
+from tests.docs.console import printed_by
+from tests.program import Printed
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "pilot-runs.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
 STEPS = [step for block in BLOCKS for step in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)]
 FILES = dict(re.findall(r"```(?:python|yaml|csv)\n# (\S+)\n(.*?)```", PAGE, re.DOTALL))
-BOTH = " 2>&1"
-EXIT_CODE = BOTH + ' || echo "exit code $?"'
 SOURCES = [
     *(ROOT / "scaleplan" / "pilots").glob("*.py"),
     *(ROOT / "scaleplan" / "api").glob("pilot*.py"),
@@ -53,47 +49,10 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def printed(folder):
     """What every command of the page prints, in its order: later ones use what earlier ones leave."""
-    known: dict[str, str] = {}
+    known: dict[str, Printed] = {}
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("COLUMNS", "NO_COLOR", "SCALEPLAN_DEBUG", "SCALEPLAN_PRESETS"):
-            patch.delenv(name, raising=False)
         patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-        return [piped(command, folder, known, patch) for command, _ in STEPS]
-
-
-def piped(command, folder, known, patch):
-    """What a line of shell prints whose first command may be the program."""
-    if not command.startswith("scaleplan "):
-        return shell(command, folder, "")
-    first, *filters = command.removesuffix(EXIT_CODE).split(" | ", 1)
-    if first not in known:
-        known[first] = scaleplan(first.removesuffix(BOTH), folder, patch, said=BOTH in command)
-    text = known[first] if "--output" not in first else known.pop(first)
-    if EXIT_CODE in command:
-        return text
-    text, _, code = text.rpartition("exit code ")
-    assert code == "0\n", text
-    return shell(filters[0], folder, text) if filters else text
-
-
-def scaleplan(command, folder, patch, *, said):
-    """What the program prints inside this process, with its warnings and errors where they are shown; its exit code."""
-    from scaleplan.cli.app import main
-
-    patch.setattr(sys, "argv", shlex.split(command))
-    text, pipes = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), signal.getsignal(signal.SIGPIPE)
-    errors = text if said else io.StringIO()
-    with chdir(folder), redirect_stdout(text), redirect_stderr(errors), pytest.raises(SystemExit) as ended:
-        main()
-    signal.signal(signal.SIGPIPE, pipes)
-    text.flush()
-    return f"{text.buffer.getvalue().decode()}exit code {ended.value.code}\n"
-
-
-def shell(command, folder, stdin):
-    done = subprocess.run(["bash", "-c", command], cwd=folder, input=stdin, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+        return [printed_by(command, folder, known).stdout for command, _ in STEPS]
 
 
 @pytest.mark.parametrize("number", range(len(STEPS)), ids=[command for command, _ in STEPS])

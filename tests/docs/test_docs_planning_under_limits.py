@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from scaleplan.specs.limits import LimitWords
+from tests.docs.console import printed_by, printed_by_python
+from tests.program import run_inside
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "planning-under-limits.md").read_text(encoding="utf-8")
@@ -29,21 +28,13 @@ SOURCES = [
 ]
 
 
-def run(*command):
-    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "SCALEPLAN_PRESETS")}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-
-
 def section(heading):
     return PAGE[PAGE.index(f"## {heading}") :].partition("\n## ")[0]
 
 
 @pytest.mark.parametrize(("command", "shown"), STEPS, ids=[command for command, _ in STEPS])
 def test_a_command_prints_what_the_page_shows(command, shown):
-    done = run("bash", "-c", command)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == shown.splitlines()
+    assert printed_by(command, ROOT).stdout.splitlines() == shown.splitlines()
 
 
 def test_the_three_budgets_are_shown():
@@ -53,9 +44,7 @@ def test_the_three_budgets_are_shown():
 
 @pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
 def test_a_python_block_runs(block):
-    done = run(sys.executable, "-c", block)
-    assert done.returncode == 0, done.stderr
-    assert "max_params" in done.stdout
+    assert "max_params" in printed_by_python(block, ROOT)
 
 
 def test_the_table_of_limits_names_every_key_and_no_other():
@@ -92,7 +81,8 @@ def codes_of(source):
 
 
 def test_every_option_of_the_page_exists():
-    helped = "".join(run("scaleplan", verb, "--help").stdout for verb in ("allocate", "compare", "fit"))
+    pages = (run_inside(verb, "--help", folder=ROOT) for verb in ("allocate", "compare", "fit"))
+    helped = "".join(page.stdout.decode() for page in pages)
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE)):
         assert re.search(rf"{option}(?![\w-])", helped), option
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.docs.console import printed_by, shell
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -22,20 +24,26 @@ def steps(block: str) -> list[tuple[str, str]]:
     return list(zip(parts[::2], parts[1::2], strict=True))
 
 
-def shell(command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of the README with the program under test first on the path."""
-    environment = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    return subprocess.run(
-        ["bash", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+STEPS = [step for block in CONSOLE for step in steps(block)]
 
 
-@pytest.mark.parametrize(("command", "shown"), [step for block in CONSOLE for step in steps(block)])
-def test_a_console_block_shows_what_the_program_prints(command, shown):
-    done = shell(command)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == shown.splitlines()
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where the README's commands find the examples and leave their files."""
+    folder = tmp_path_factory.mktemp("readme")
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    return folder
+
+
+@pytest.mark.parametrize(("command", "shown"), STEPS)
+def test_a_console_block_shows_what_the_program_prints(folder, command, shown):
+    assert printed_by(command, folder).stdout.splitlines() == shown.splitlines()
+
+
+def test_the_installed_program_prints_it_too(folder):
+    command, shown = STEPS[0]
+    assert command.startswith("scaleplan allocate ")
+    assert shell(command, folder, b"").decode().splitlines() == shown.splitlines()
 
 
 @pytest.mark.parametrize("block", PYTHON)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from scaleplan.api.sweeps import sweep
 from scaleplan.planning import sweep as core
+from tests.program import run_inside
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")
@@ -46,7 +46,7 @@ def test_the_cheapest_run_for_a_loss_is_found_as_the_page_says(tmp_path):
     *_, commands = re.findall(r"```\n(scaleplan.*?)```", PAGE, re.DOTALL)
     program, *sorts = commands.strip().splitlines()
     words = program.split()[1:]
-    subprocess.run([sys.executable, "-m", "scaleplan", *words, "-q"], cwd=tmp_path, check=True)
+    assert run_inside(*words, "-q", folder=tmp_path).code == 0
     header, *rows = [line.split(",") for line in (tmp_path / "rows.csv").read_text().splitlines()]
     assert (header[11], header[7]) == ("cost_usd", "loss")
     planned = sorted((row for row in rows if row[2] == "ok"), key=lambda row: float(row[11]))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pytest
 from scaleplan import load_law
 from scaleplan.api.tradeoffs import tradeoff
 from scaleplan.planning.tradeoff import TradeoffRow
+from tests.docs.console import printed_by
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "tradeoffs.md").read_text(encoding="utf-8")
@@ -23,13 +21,7 @@ ROWS = re.findall(r"^\| ([\d.]+) \| (\S+) \| (\S+)(?: %)? \|$", PAGE, re.MULTILI
 
 @pytest.mark.parametrize(("command", "shown"), STEPS, ids=[command for command, _ in STEPS])
 def test_a_command_prints_what_the_page_shows(command, shown):
-    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "SCALEPLAN_PRESETS")}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    done = subprocess.run(
-        ["bash", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == shown.splitlines()
+    assert printed_by(command, ROOT).stdout.splitlines() == shown.splitlines()
 
 
 def test_there_are_two_commands_and_nine_rows():

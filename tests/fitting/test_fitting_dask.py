@@ -36,8 +36,11 @@ def a_fit():
 @pytest.fixture(scope="module")
 def cluster():
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None,
+    import dask
+
+    # Work is given up after two workers instead of four: each takes a second to start again.
+    with dask.config.set({"distributed.scheduler.allowed-failures": 1}), distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=":0",
         worker_dashboard_address=None,
     ) as running:  # fmt: skip
         yield running

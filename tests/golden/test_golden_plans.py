@@ -150,13 +150,14 @@ def test_numeric_optimum_under_a_converted_convention_is_the_best_of_a_brute_gri
 def test_the_public_names_are_these():
     assert sorted(scaleplan.__all__) == dir(scaleplan)
     assert dir(scaleplan) == [
-        "Ability", "Accelerator", "CatalogueModel", "ComparedOption", "Comparison", "ConvergenceError",
-        "Costing", "Frontier", "FrontierPoint", "HyperRow", "Hyperparameters", "InfeasibleError",
+        "Ability", "Accelerator", "CatalogueModel", "ComparedOption", "Comparison", "ConvergenceError", "Costing",
+        "Event", "Follower", "Frontier", "FrontierPoint", "HyperRow", "Hyperparameters", "InfeasibleError",
         "InputFileError", "Law", "LawFit", "LawRecord", "Notice", "Option", "PilotPlan", "Plan", "Prediction",
-        "ScaleplanError", "ScoredPilots", "Tradeoff", "TradeoffRow", "Transformer", "UsageError", "__version__",
-        "allocate", "collect_pilots", "compare", "cost", "fit", "frontier", "hyper", "law_record", "layout",
-        "list_abilities", "list_accelerators", "list_laws", "list_models", "load_ability", "load_accelerator",
-        "load_law", "load_model", "pilot", "predict", "score_pilots", "shape", "sweep", "tradeoff",
+        "RunForecast", "ScaleplanError", "Schedule", "ScoredPilots", "Tradeoff", "TradeoffRow", "TrainingLog",
+        "Transformer", "UsageError", "Watch", "WatchedFolder", "__version__", "allocate", "collect_pilots", "compare",
+        "cost", "fit", "follow", "forecast", "frontier", "hyper", "law_record", "layout", "list_abilities",
+        "list_accelerators", "list_laws", "list_models", "load_ability", "load_accelerator", "load_law", "load_model",
+        "pilot", "predict", "read_log", "score_pilots", "shape", "sweep", "tradeoff", "watch", "watch_folder",
         "write_pilots",
     ]  # fmt: skip
     assert all(getattr(scaleplan, name) is not None for name in scaleplan.__all__)

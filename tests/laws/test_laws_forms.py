@@ -163,11 +163,14 @@ class Case(NamedTuple):
         return tuple(found) if isinstance(found, tuple) else (found,)
 
 
+RECORDS = list_laws()
+
+
 def instances(name):
     """The form with every set of constants that the presets give it, or with ours where they give none."""
     found = [
         (f"{record.id}-{group.name}", group.form)
-        for record in list_laws()
+        for record in RECORDS
         for group in record.groups.values()
         if group.form_name == name
     ]

@@ -323,8 +323,11 @@ def test_a_trainer_state_cut_off_in_the_middle_is_no_shorter_log(read):
 
 def test_files_that_are_none(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    for name, words in (("none", "no such file"), ("", "a folder"), ("pipe", "not a regular file"), ("loop", "links")):
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links/loop").symlink_to(tmp_path / "links/loop")
+    (tmp_path / "empty").mkdir()
+    of_names = {"none": "no such file", "empty": "a folder", "pipe": "not a regular file", "links/loop": "links"}
+    for name, words in of_names.items():
         with pytest.raises(InputFileError) as caught:
             read_log(tmp_path / name)
         assert words in caught.value.message

@@ -40,6 +40,8 @@ def modules_after(*args: str, stdin: str = "") -> set[str]:
         ("allocate", "--help"),
         ("fit", "--help"),
         ("pilot", "--help"),
+        ("forecast", "--help"),
+        ("watch", "--help"),
         ("allocate", "--flops", "1e24", "--format", "json"),
         ("allocate", "--flops", "1e24", "--format", "csv"),
         ("allocate", "--flops", "1e24", "--get", "params"),

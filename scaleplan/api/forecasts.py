@@ -1,0 +1,319 @@
+"""The verb ``forecast``: where a run is going."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scaleplan.errors import InputFileError, Notice, UsageError
+from scaleplan.forecasting.collapse import Collapse, Final, collapse
+from scaleplan.forecasting.forecast import LEAST_POINTS, FinishedRun, Forecast
+from scaleplan.forecasting.forecast import forecast as forecast_loss
+from scaleplan.forecasting.ladder_curves import Curve as LadderCurve
+from scaleplan.forecasting.ladder_curves import same_shape
+from scaleplan.forecasting.outcome import RunForecast, arrival
+from scaleplan.forecasting.plan_check import Ahead, PlanCheck, against_law
+from scaleplan.forecasting.readings import Readings
+from scaleplan.forecasting.schedules import Schedule, disagreement
+from scaleplan.forecasting.smoothing import curve_of
+from scaleplan.forecasting.watch import Watcher, WatchSettings
+from scaleplan.laws.law import Law
+from scaleplan.specs.laws import Laws, resolve_laws
+from scaleplan.specs.numbers import Number, fraction, scalar
+from scaleplan.specs.schedule_words import Words
+from scaleplan.specs.schedules import Planned, require_whole, schedule_of
+from scaleplan.specs.training_logs import TrainingLog, read_log
+
+_FAR = 1.8
+"""Our choice: losses of runs of one kind, at the same steps, are within this factor from 70M to 12B
+parameters (25M to 400M of one recipe: 1.24); losses a byte or a character are beyond it."""
+_NEAR = 1.35
+"""Our choice: further apart than sizes a factor of 16 from each other, and worth a word."""
+_BITS = 1 / math.log(2)
+_CLOSE = 0.03
+"""Our choice: a factor that is that of bits to within this and moves by less along the curve is the unit's; that of a
+smaller model moves (25M to 400M: 5 %)."""
+_ENDED = 0.98
+"""Our choice: logs and schedules may leave out the last few rows."""
+_SHARES = np.linspace(0.3, 1.0, 8)
+"""Of what was seen, where the factor is taken."""
+_LADDER = 3
+"""The collapse check is made from so many donors of one shape on; with two it can hardly ever tell."""
+
+
+def forecast(
+    log: str | os.PathLike[str],
+    *,
+    total_steps: Number | None = None,
+    total_tokens: Number | None = None,
+    schedule: str | os.PathLike[str] | Schedule | None = None,
+    donors: Sequence[str | os.PathLike[str]] = (),
+    law: Laws = None,
+    params: Number | None = None,
+    level: float | str = 0.95,
+    any_loss: bool = False,
+    form: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    run: str | None = None,
+    **words: Any,
+) -> RunForecast:
+    """Where a run is going: its final loss with a band, and how that compares with what was planned.
+
+    Args:
+        log: of the run so far, in any format that ``read_log`` takes; ``-`` is standard input.
+        total_steps: of the whole run; of the schedule's file or the log where left out.
+        total_tokens: in its place, by the tokens that the log counts; or beside it, for ``law``.
+        schedule: the planned learning rate: a file with step and lr, or cosine, wsd, linear, constant, inverse-sqrt.
+        donors: logs of finished runs.
+        law: what the final loss is compared with, together with ``params``.
+        params: of the run, embeddings counted.
+        level: coverage of the bands.
+        any_loss: take donors although their losses look like another unit or tokeniser.
+        form: of the log, detected where left out.
+        columns: our names to the log's: ``{"loss": "train/ce"}``.
+        run: which run, of a log of several.
+        words: of a named schedule: ``warm_up``, ``peak``, ``floor``, ``decay``, ``decay_share``.
+
+    Raises:
+        UsageError: words that are none, or do not go together.
+        InputFileError: a file that cannot be used.
+    """
+    coverage = fraction(level)
+    _require_others(log, donors)
+    read = read_log(log, form=form, columns=columns, run=run)
+    readings = _readings(read)
+    total, planned = _planned(read, readings, total_steps, total_tokens, schedule, Words(**words))
+    found = [_donor(each, read, readings, columns, any_loss=any_loss) for each in donors]
+    ready = [donor for donor, _ in found]
+    made = forecast_loss(readings, total, planned and planned.schedule, ready, level=coverage, name=read.name)
+    warnings = [*_log_notices(read), *_schedule_notices(read, readings, planned)]
+    warnings += [notice for _, notices in found for notice in notices]
+    warnings += made.warnings
+    chosen = _law(law, params)
+    plan = None if chosen is None else _against(made, chosen, params, _tokens(read, readings, total, total_tokens))
+    if plan is not None:
+        warnings += plan.warnings
+    watcher = Watcher(WatchSettings(total_steps=max(total, float(readings.step[-1]))))
+    watcher.feed(read.written)
+    return RunForecast(
+        log=read.name,
+        format=read.format,
+        forecast=made,
+        schedule=None if planned is None else planned.schedule.text,
+        arrival=arrival(readings, total),
+        plan=plan,
+        collapse=_collapsed(read.name, readings, total, planned, ready, made, chosen),
+        events=tuple(watcher.close()),
+        warnings=tuple(warnings),
+    )
+
+
+def _require_others(log: str | os.PathLike[str], donors: Sequence[str | os.PathLike[str]]) -> None:
+    """Refuse the run as its own donor."""
+    for each in donors:
+        if os.fspath(each) == os.fspath(log):
+            raise UsageError(f"--donor {os.fspath(each)}: that is the run itself; a donor is another run, finished")
+
+
+def _readings(read: TrainingLog) -> Readings:
+    """The training rows by rising step; of a log of evaluations alone, those."""
+    if read.step.size:
+        return Readings(
+            step=read.step,
+            loss=read.loss,
+            tokens=read.tokens,
+            grad_norm=read.grad_norm,
+            lr=read.lr,
+            time=read.time,
+            step_time=read.step_time,
+        )
+    if read.eval_step.size:
+        return Readings(step=read.eval_step, loss=read.eval_loss)
+    raise InputFileError(f"{read.name}: no row has both a step and a loss")
+
+
+def _planned(
+    read: TrainingLog,
+    readings: Readings,
+    total_steps: Number | None,
+    total_tokens: Number | None,
+    schedule: str | os.PathLike[str] | Schedule | None,
+    words: Words,
+) -> tuple[float, Planned | None]:
+    """The steps of the whole run, and the schedule.
+
+    Raises:
+        UsageError: the steps are not known.
+    """
+    total = None if total_steps is None else scalar("--total-steps", total_steps, "tokens")
+    if total is None and total_tokens is not None:
+        total = scalar("--total-tokens", total_tokens, "tokens") / _tokens_a_step(read, readings)
+    if total is None and not isinstance(schedule, Schedule):
+        total = _said(read, schedule)
+    if schedule is None:
+        given = [f"--{name.replace('_', '-')}" for name, value in words._asdict().items() if value is not None]
+        if given:
+            raise UsageError(f"{given[0]}: says something of a schedule; name it with --schedule")
+        planned = None
+    else:
+        planned = schedule_of(schedule, words, total_steps=total, log=readings)
+        total = planned.schedule.total_steps
+        require_whole(planned.schedule, float(readings.step[-1]))
+    if total is None:
+        raise UsageError("--total-steps is needed, or --total-tokens, or a --schedule file: how long is the run?")
+    if total < float(readings.step[-1]):
+        raise UsageError(
+            f"--total-steps {total:.10g}: {read.name} is at step {readings.step[-1]:.10g} already; give the steps of "
+            "the whole planned run"
+        )
+    return total, planned
+
+
+def _said(read: TrainingLog, schedule: str | os.PathLike[str] | None) -> float | None:
+    """What the log says of its total steps, where no schedule file says it."""
+    said = read.fact("total_steps")
+    is_file = schedule is not None and os.path.exists(schedule)  # noqa: PTH110
+    return None if is_file or said is None or said < 1 else said
+
+
+def _tokens_a_step(read: TrainingLog, readings: Readings) -> float:
+    if readings.tokens is not None:
+        known = np.isfinite(readings.tokens) & (readings.step > 0) & (readings.tokens > 0)
+        if known.any():
+            return float(readings.tokens[known][-1] / readings.step[known][-1])
+    raise UsageError(f"--total-tokens: {read.name} counts no tokens; give --total-steps")
+
+
+def _tokens(read: TrainingLog, readings: Readings, total: float, total_tokens: Number | None) -> float:
+    if total_tokens is not None:
+        return scalar("--total-tokens", total_tokens, "tokens")
+    try:
+        return total * _tokens_a_step(read, readings)
+    except UsageError:
+        raise UsageError(
+            f"--law: {read.name} counts no tokens, so that the law cannot say what was promised; give --total-tokens"
+        ) from None
+
+
+def _donor(
+    path: str | os.PathLike[str],
+    run: TrainingLog,
+    readings: Readings,
+    columns: Mapping[str, str] | None,
+    *,
+    any_loss: bool,
+) -> tuple[FinishedRun, tuple[Notice, ...]]:
+    """A finished run, and what there is to say of it.
+
+    Raises:
+        InputFileError: no log, one of a run that has not ended, or one that looks like another tokeniser or unit.
+    """
+    read = read_log(path, columns=columns)
+    own = _readings(read)
+    last, planned = float(own.step[-1]), read.fact("total_steps")
+    if planned is not None and last < _ENDED * planned:
+        raise InputFileError(f"{read.name}: a donor has finished, and this is at step {last:,.0f} of {planned:,.0f}")
+    notices = () if any_loss else _same_unit(read, own, run, readings)
+    return FinishedRun(read.name, own, Schedule.of_readings(own, name=read.name)), notices
+
+
+def _same_unit(read: TrainingLog, own: Readings, run: TrainingLog, readings: Readings) -> tuple[Notice, ...]:
+    """Ask about a donor of another tokeniser or unit of loss; a notice of one that is near that.
+
+    Raises:
+        InputFileError: it looks like one.
+    """
+    words = run.fact("vocabulary"), read.fact("vocabulary")
+    if words[0] is not None and words[1] is not None and words[0] != words[1]:
+        raise InputFileError(
+            f"{read.name}: vocabulary {words[1]:.0f}, the run's is {words[0]:.0f}: losses a token of two tokenisers do "
+            "not compare; --any-loss takes it all the same"
+        )
+    mine, theirs = curve_of(readings), curve_of(own)
+    if len(mine.step) < LEAST_POINTS or len(theirs.step) < LEAST_POINTS:
+        return ()
+    at = _SHARES * min(float(mine.step[-1]), float(theirs.step[-1]))
+    factors = theirs.loss_at(at) / mine.loss_at(at)
+    factor = float(np.median(factors))
+    for name, unit in (("bits", _BITS), ("nats, and the run's are bits", 1 / _BITS)):
+        if abs(factor / unit - 1) < _CLOSE and float(np.ptp(factors)) < _CLOSE * factor:
+            raise InputFileError(
+                f"{read.name}: its losses are {factor:.3f} of the run's all along: they look like {name}; --any-loss "
+                "takes it all the same"
+            )
+    if not 1 / _FAR < factor < _FAR:
+        raise InputFileError(
+            f"{read.name}: its losses are {factor:.2f} of the run's at the same steps: another unit or "
+            "tokeniser? --any-loss takes it all the same"
+        )
+    if not 1 / _NEAR < factor < _NEAR:
+        text = f"{read.name}: its losses are {factor:.2f} of the run's at the same steps: of a far other size, is it?"
+        return (Notice("donor_level", text),)
+    return ()
+
+
+def _law(law: Laws, params: Number | None) -> Law | None:
+    if law is None and params is None:
+        return None
+    if law is None or params is None:
+        raise UsageError("--law and --params go together: the law says what was promised for a run of that size")
+    laws = resolve_laws(law, ())
+    if len(laws) != 1:
+        raise UsageError(f"--law: one law says what was promised (got {len(laws)})")
+    return laws[0]
+
+
+def _against(made: Forecast, law: Law, params: Number | None, tokens: float) -> PlanCheck | None:
+    if made.loss is None or params is None:
+        return None
+    ahead = Ahead(made.loss, made.loss_low, made.loss_high)
+    return against_law(ahead, law, scalar("--params", params, "params"), tokens, level=made.level)
+
+
+def _collapsed(
+    name: str,
+    readings: Readings,
+    total: float,
+    planned: Planned | None,
+    donors: Sequence[FinishedRun],
+    made: Forecast,
+    law: Law | None,
+) -> Collapse | None:
+    """The collapse check, where there are three finished runs or more of one shape of schedule."""
+    if made.loss is None or planned is None:
+        return None
+    run = LadderCurve(name, readings.step, readings.loss, total, planned.schedule)
+    used = {each for each, _ in made.donors}
+    ladder = [
+        LadderCurve(each.name, each.readings.step, each.readings.loss, float(each.readings.step[-1]), each.schedule)
+        for each in donors
+        if each.name in used
+    ]
+    if sum(same_shape(run, each) for each in ladder) < _LADDER:
+        return None
+    final = Final(made.loss, made.loss_low, made.loss_high)
+    floor = None if law is None or law.surface is None else getattr(law.surface, "floor", None)
+    least = min([made.loss, *(float(np.nanmin(each.loss)) for each in ladder)])
+    return collapse(run, final, ladder, floor=floor if floor is not None and floor < least else None, level=made.level)
+
+
+def _log_notices(read: TrainingLog) -> list[Notice]:
+    found = list(read.notices)
+    bad = int((~np.isfinite(read.loss)).sum())
+    if bad:
+        found.append(Notice("not_finite", f"{read.name}: {bad:,} losses that are no finite number, left out."))
+    if read.unreadable:
+        found.append(Notice("unreadable", f"{read.name}: {read.unreadable:,} lines could not be read, left out."))
+    return found
+
+
+def _schedule_notices(read: TrainingLog, readings: Readings, planned: Planned | None) -> list[Notice]:
+    if planned is None:
+        return []
+    off = disagreement(planned.schedule, readings) if planned.schedule.peak != 1 else None
+    own = [] if off is None else [Notice("schedule_differs", f"{read.name}: {off}")]
+    return [*planned.notices, *own]
