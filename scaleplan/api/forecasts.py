@@ -19,7 +19,7 @@ from scaleplan.forecasting.outcome import RunForecast, arrival
 from scaleplan.forecasting.plan_check import Ahead, PlanCheck, against_law
 from scaleplan.forecasting.readings import Readings
 from scaleplan.forecasting.schedules import Schedule, disagreement
-from scaleplan.forecasting.smoothing import curve_of
+from scaleplan.forecasting.smoothing import Curve, curve_of
 from scaleplan.forecasting.watch import Watcher, WatchSettings
 from scaleplan.laws.law import Law
 from scaleplan.specs.laws import Laws, resolve_laws
@@ -87,7 +87,8 @@ def forecast(
     read = read_log(log, form=form, columns=columns, run=run)
     readings = _readings(read)
     total, planned = _planned(read, readings, total_steps, total_tokens, schedule, Words(**words))
-    found = [_donor(each, read, readings, columns, any_loss=any_loss) for each in donors]
+    own = curve_of(readings)
+    found = [_donor(each, read, own, total, columns, any_loss=any_loss) for each in donors]
     ready = [donor for donor, _ in found]
     made = forecast_loss(readings, total, planned and planned.schedule, ready, level=coverage, name=read.name)
     warnings = [*_log_notices(read), *_schedule_notices(read, readings, planned)]
@@ -202,7 +203,8 @@ def _tokens(read: TrainingLog, readings: Readings, total: float, total_tokens: N
 def _donor(
     path: str | os.PathLike[str],
     run: TrainingLog,
-    readings: Readings,
+    mine: Curve,
+    total: float,
     columns: Mapping[str, str] | None,
     *,
     any_loss: bool,
@@ -217,11 +219,11 @@ def _donor(
     last, planned = float(own.step[-1]), read.fact("total_steps")
     if planned is not None and last < _ENDED * planned:
         raise InputFileError(f"{read.name}: a donor has finished, and this is at step {last:,.0f} of {planned:,.0f}")
-    notices = () if any_loss else _same_unit(read, own, run, readings)
+    notices = () if any_loss else _same_unit(read, curve_of(own), run, mine, total)
     return FinishedRun(read.name, own, Schedule.of_readings(own, name=read.name)), notices
 
 
-def _same_unit(read: TrainingLog, own: Readings, run: TrainingLog, readings: Readings) -> tuple[Notice, ...]:
+def _same_unit(read: TrainingLog, theirs: Curve, run: TrainingLog, mine: Curve, total: float) -> tuple[Notice, ...]:
     """Ask about a donor of another tokeniser or unit of loss; a notice of one that is near that.
 
     Raises:
@@ -233,11 +235,14 @@ def _same_unit(read: TrainingLog, own: Readings, run: TrainingLog, readings: Rea
             f"{read.name}: vocabulary {words[1]:.0f}, the run's is {words[0]:.0f}: losses a token of two tokenisers do "
             "not compare; --any-loss takes it all the same"
         )
-    mine, theirs = curve_of(readings), curve_of(own)
     if len(mine.step) < LEAST_POINTS or len(theirs.step) < LEAST_POINTS:
         return ()
-    at = _SHARES * min(float(mine.step[-1]), float(theirs.step[-1]))
-    factors = theirs.loss_at(at) / mine.loss_at(at)
+    steps = _SHARES * min(float(mine.step[-1]), float(theirs.step[-1]))
+    shares = _SHARES * float(mine.step[-1]) / total
+    at_steps = theirs.loss_at(steps) / mine.loss_at(steps)
+    at_shares = theirs.loss_at(shares * float(theirs.step[-1])) / mine.loss_at(shares * total)
+    # Steps may be of other lengths, and shares of runs of other lengths: what is alike by either is alike.
+    factors = min(at_steps, at_shares, key=lambda each: abs(math.log(float(np.median(each)))))
     factor = float(np.median(factors))
     for name, unit in (("bits", _BITS), ("nats, and the run's are bits", 1 / _BITS)):
         if abs(factor / unit - 1) < _CLOSE and float(np.ptp(factors)) < _CLOSE * factor:
@@ -247,11 +252,11 @@ def _same_unit(read: TrainingLog, own: Readings, run: TrainingLog, readings: Rea
             )
     if not 1 / _FAR < factor < _FAR:
         raise InputFileError(
-            f"{read.name}: its losses are {factor:.2f} of the run's at the same steps: another unit or "
+            f"{read.name}: its losses are {factor:.2f} of the run's at the same point: another unit or "
             "tokeniser? --any-loss takes it all the same"
         )
     if not 1 / _NEAR < factor < _NEAR:
-        text = f"{read.name}: its losses are {factor:.2f} of the run's at the same steps: of a far other size, is it?"
+        text = f"{read.name}: its losses are {factor:.2f} of the run's at the same point: of a far other size, is it?"
         return (Notice("donor_level", text),)
     return ()
 

@@ -18,7 +18,8 @@ class Event(NamedTuple):
 
     ``step``: where it began. ``seen``: the step at which it was known. ``end``: the step at which it was over, ``None``
     while it lasts. ``size`` in ``unit``: ``nats`` above the level before, ``rows``, ``share`` (0.3: 30 %), ``times``
-    the level before, ``s`` without a new row, ``sd``. ``detail``: what was seen, ``advice``: what to do, a sentence each.
+    the level before, ``s`` without a new row, ``sd``. ``detail``: what was seen, ``advice``: what to do, a sentence
+    each.
     """
 
     step: float

@@ -86,8 +86,9 @@ class Forecast:
     ``step``: of the last row that was seen, at which the forecast is made; ``total_steps`` of the whole run; ``now``
     the loss there. ``loss`` the forecast final loss, ``None`` where there is no point forecast, of which ``refused``
     says why (``ways`` are then those of the curve's own past); ``loss_low``, ``loss_high`` its band of ``level``, or
-    the range from full decay to a learning rate held [nats/token]. ``ways`` by weight, ``earlier`` forecasts of this run, ``gain`` what is known of a whole decay's worth
-    [nats]. ``seen``, ``ahead`` and ``donors`` are series to be drawn.
+    the range from full decay to a learning rate held [nats/token]. ``ways`` by weight, ``earlier`` forecasts of this
+    run, ``gain`` what is known of a whole decay's worth [nats]. ``seen``, ``ahead`` and ``donors`` are series to be
+    drawn.
     """
 
     step: float

@@ -39,3 +39,13 @@ class Readings:
             column = getattr(self, each.name)
             found[each.name] = None if column is None else column[rows]
         return Readings(**found)
+
+
+def last_of_each(step: Floats, values: Floats) -> tuple[Floats, Floats]:
+    """Values by rising step, of a step that stands twice the later."""
+    import numpy as np
+
+    if len(step) < 2 or bool(np.all(step[1:] > step[:-1])):
+        return step, values
+    kept, from_end = np.unique(step[::-1], return_index=True)
+    return kept, values[::-1][from_end]

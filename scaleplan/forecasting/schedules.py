@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaleplan.errors import UsageError
-from scaleplan.forecasting.readings import Readings
+from scaleplan.forecasting.readings import Readings, last_of_each
 
 Floats = NDArray[np.float64]
 _TOLERANCE = 0.01
@@ -95,8 +95,7 @@ class Schedule:
         if readings.lr is None:
             return None
         known = np.isfinite(readings.step) & ~np.isnan(readings.lr) & (readings.step >= 0)
-        step, from_end = np.unique(readings.step[known][::-1], return_index=True)
-        lr = readings.lr[known][::-1][from_end]
+        step, lr = last_of_each(readings.step[known], readings.lr[known])
         if len(step) < 2 or not (lr > 0).any():
             return None
         return cls.from_rows(step, lr, warm_up=warm_up, name=name)

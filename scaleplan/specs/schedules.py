@@ -18,7 +18,6 @@ from scaleplan.forecasting.readings import Readings
 from scaleplan.forecasting.schedule_shapes import COSINE_FLOOR, DECAY_SHARE, SHAPES, Decay, Shape, named
 from scaleplan.forecasting.schedules import Schedule
 from scaleplan.specs.files import shown
-from scaleplan.specs.schedule_files import read_schedule
 from scaleplan.specs.schedule_words import TAKES, Given, Words, decay_named, rate, refuse, share, steps
 
 _LEAST_RAMP = 3
@@ -74,6 +73,8 @@ def schedule_of(
             f"There are {', '.join(SHAPES)}"
         )
     refuse(shown(name), words, ("warm_up",))
+    from scaleplan.specs.schedule_files import read_schedule  # brings polars, which a name does not need
+
     read = read_schedule(name, steps("--warm-up", words.warm_up, total_steps))
     return _cut(Planned(read.schedule, read.notices), total_steps)
 

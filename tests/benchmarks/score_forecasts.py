@@ -5,7 +5,7 @@
 Runs: mpl_curves (three sizes, nine schedules; Luo et al. 2025) and datablations_curves (three sizes of 2.8 to 8.7
 billion parameters, cosine, 1 to 44 epochs; Muennighoff et al. 2023). Each is forecast from a share of its steps with
 one donor of its own size, one of another, or three of any, chosen by a seed; a donor is never the run itself. Errors
-are of the final loss in per cent, mean and median; bands of 90 %; the interval score (Gneiting and Raftery 2007, eq. 43) is of
+are of the final loss in per cent, mean and median; bands of 90 %; the interval score (Gneiting and Raftery 2007) is of
 ln L in per cent, beside that of the donor ratio with a band of the errors that it had on the same set (which it could
 not know beforehand). ``healthy``: runs and donors of datablations of at most seven epochs.
 """
