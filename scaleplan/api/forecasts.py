@@ -13,8 +13,7 @@ from scaleplan.errors import InputFileError, Notice, UsageError
 from scaleplan.forecasting.collapse import Collapse, Final, collapse
 from scaleplan.forecasting.forecast import LEAST_POINTS, FinishedRun, Forecast
 from scaleplan.forecasting.forecast import forecast as forecast_loss
-from scaleplan.forecasting.ladder_curves import Curve as LadderCurve
-from scaleplan.forecasting.ladder_curves import same_shape
+from scaleplan.forecasting.ladder_curves import LadderRun, same_shape
 from scaleplan.forecasting.outcome import RunForecast, arrival
 from scaleplan.forecasting.plan_check import Ahead, PlanCheck, against_law
 from scaleplan.forecasting.readings import Readings
@@ -291,10 +290,10 @@ def _collapsed(
     """The collapse check, where there are three finished runs or more of one shape of schedule."""
     if made.loss is None or planned is None:
         return None
-    run = LadderCurve(name, readings.step, readings.loss, total, planned.schedule)
+    run = LadderRun(name, readings.step, readings.loss, total, planned.schedule)
     used = {each for each, _ in made.donors}
     ladder = [
-        LadderCurve(each.name, each.readings.step, each.readings.loss, float(each.readings.step[-1]), each.schedule)
+        LadderRun(each.name, each.readings.step, each.readings.loss, float(each.readings.step[-1]), each.schedule)
         for each in donors
         if each.name in used
     ]

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaleplan.errors import UsageError
-from scaleplan.forecasting.ladder_curves import CELLS, Curve, cells_of, final_of, same_shape
+from scaleplan.forecasting.ladder_curves import CELLS, LadderRun, cells_of, final_of, same_shape
 from scaleplan.laws.student import two_sided_quantile
 
 Floats = NDArray[np.float64]
@@ -99,7 +99,7 @@ class _Comparison(NamedTuple):
 
 
 def collapse(
-    run: Curve, final: Final, ladder: Sequence[Curve], *, floor: float | None = None, level: float = 0.95
+    run: LadderRun, final: Final, ladder: Sequence[LadderRun], *, floor: float | None = None, level: float = 0.95
 ) -> Collapse:
     """Compare a run with the finished runs of its ladder.
 
@@ -139,7 +139,7 @@ def collapse(
 
 
 def _judged(
-    run: Curve,
+    run: LadderRun,
     best: _Comparison,
     outside: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     cells: NDArray[np.intp],

@@ -21,7 +21,7 @@ _SAME_SHAPE = 0.1
 cosines of which one has a warm-up of a tenth of its run are still alike (0.09)."""
 
 
-class Curve(NamedTuple):
+class LadderRun(NamedTuple):
     """A loss curve: rising ``step``, ``loss`` (rows that are not finite say nothing), and the steps of the whole run.
 
     ``schedule`` where it is known: only curves of one shape of schedule collapse.
@@ -34,7 +34,7 @@ class Curve(NamedTuple):
     schedule: Schedule | None = None
 
 
-def cells_of(curve: Curve) -> Floats:
+def cells_of(curve: LadderRun) -> Floats:
     """The median loss in each cell of a run, NaN where it has no row.
 
     Rows that are not finite, or are not of the run, say nothing.
@@ -47,7 +47,7 @@ def cells_of(curve: Curve) -> Floats:
     return np.array([np.median(part) if part.size else math.nan for part in parts])
 
 
-def final_of(curve: Curve, cells: Floats) -> float:
+def final_of(curve: LadderRun, cells: Floats) -> float:
     """The loss of a finished curve: of its last cell with rows.
 
     Raises:
@@ -61,7 +61,7 @@ def final_of(curve: Curve, cells: Floats) -> float:
     return float(cells[known[-1]])
 
 
-def same_shape(run: Curve, other: Curve) -> bool:
+def same_shape(run: LadderRun, other: LadderRun) -> bool:
     """Whether two schedules, relative to their peaks, are alike after both warm-ups; one that is not known is."""
     if run.schedule is None or other.schedule is None:
         return True

@@ -20,7 +20,7 @@ _NARROWEST = 2.0**-20
 """Our choice: steps that are told in epochs or in billions are not narrower."""
 
 
-class Curve(NamedTuple):
+class DrawnCurve(NamedTuple):
     """Points of a loss curve by rising step, arrays of one length.
 
     ``step``: mean step of the rows behind a point; ``loss``: their mean; ``loss_min``, ``loss_max``: the range that
@@ -64,10 +64,10 @@ class Series:
             bins, sums, ends = _merged(np.floor(bins / 2), sums, ends)
         self._bins, self._sums, self._ends = bins, sums, ends
 
-    def curve(self) -> Curve:
+    def curve(self) -> DrawnCurve:
         """What has come so far."""
         rows, step, loss = self._sums.T
-        return Curve(step / rows, loss / rows, self._ends[:, 0], -self._ends[:, 1], rows)
+        return DrawnCurve(step / rows, loss / rows, self._ends[:, 0], -self._ends[:, 1], rows)
 
 
 def _merged(bins: Floats, sums: Floats, ends: Floats) -> tuple[Floats, Floats, Floats]:

@@ -10,7 +10,7 @@ from scaleplan.errors import Notice
 
 if TYPE_CHECKING:
     from scaleplan.forecasting.events import Event
-    from scaleplan.forecasting.series import Curve
+    from scaleplan.forecasting.series import DrawnCurve
     from scaleplan.forecasting.watch import WatchSummary
 
 RunStatus = Literal["running", "finished", "diverged", "recovered", "plateau", "stalled", "stopped"]
@@ -34,7 +34,7 @@ class Watch:
     format: str
     events: tuple[Event, ...]
     summary: WatchSummary
-    curve: Curve
+    curve: DrawnCurve
     status: RunStatus
     diverged: bool
     total_steps: float | None

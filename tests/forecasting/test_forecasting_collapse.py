@@ -9,7 +9,7 @@ import pytest
 
 from scaleplan.errors import UsageError
 from scaleplan.forecasting.collapse import CELLS, Final, collapse
-from scaleplan.forecasting.ladder_curves import Curve, cells_of
+from scaleplan.forecasting.ladder_curves import LadderRun, cells_of
 from scaleplan.forecasting.schedule_shapes import named
 
 FLOOR, COEFFICIENT, EXPONENT = 1.8, 400.0, 0.34
@@ -26,7 +26,7 @@ def curve(params, *, noise=0.0, wander=0.0, slow=0.0, rng=None, rows=1000):
         waves = np.sin(np.pi * np.outer(np.arange(1, 4), x))
         left = left * np.exp(wander * rng.standard_normal(3) @ waves)
     loss = FLOOR + left
-    return Curve(
+    return LadderRun(
         f"{params:g}",
         50.0 * np.arange(1, rows + 1),
         loss if rng is None else loss * (1 + noise * rng.standard_normal(rows)),
@@ -169,7 +169,7 @@ def test_what_cannot_be_compared():
 
 def test_cells_are_medians():
     """By hand: a cell is a hundredth of the run, the last step in the last of them."""
-    made = Curve("made", np.array([0.0, 3, 9, 10, 999, 1000]), np.array([5.0, 9, 4, np.inf, 2, 1]), 1000.0)
+    made = LadderRun("made", np.array([0.0, 3, 9, 10, 999, 1000]), np.array([5.0, 9, 4, np.inf, 2, 1]), 1000.0)
     cells = cells_of(made)
     assert len(cells) == CELLS
     assert (cells[0], cells[99]) == (5.0, 1.5)
@@ -184,14 +184,14 @@ def test_measured_ladders():
         for row in csv.DictReader(file):
             runs.setdefault(row["run"], []).append((float(row["step"]), float(row["loss"])))
     sizes = ("25M", "100M", "400M")
-    ladder = [Curve(size, *np.array(runs[f"{size}-cosine_24000"]).T, 24000.0) for size in sizes]
+    ladder = [LadderRun(size, *np.array(runs[f"{size}-cosine_24000"]).T, 24000.0) for size in sizes]
     outer = collapse(ladder[1], final(ladder[1]), [ladder[0], ladder[2]])
     assert (outer.verdict, outer.floor) == ("follows", 0.0)
     assert np.abs(outer.run / outer.template - 1).max() < 0.004
     assert outer.ladder_spread == pytest.approx(0.0136, abs=0.001)
     whole = collapse(ladder[2], final(ladder[2]), ladder)
     assert whole.ladder_spread == pytest.approx(0.0096, abs=0.001)
-    stable = Curve("wsd", *np.array(runs["100M-wsd_20000_24000"]).T, 24000.0)
+    stable = LadderRun("wsd", *np.array(runs["100M-wsd_20000_24000"]).T, 24000.0)
     left = collapse(stable, final(stable, 0.001), ladder)
     assert (left.verdict, left.side) == ("leaves", "above")
     assert 0.5 < left.left_at < 0.85

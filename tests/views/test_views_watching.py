@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from scaleplan.forecasting.events import Event
-from scaleplan.forecasting.series import Curve
+from scaleplan.forecasting.series import DrawnCurve
 from scaleplan.forecasting.watch import WatchSummary
 from scaleplan.specs.watched import Watch, WatchedFolder, WatchedRun, status_of
 from scaleplan.views.following import ended_line, event_line, following_line
@@ -28,7 +28,7 @@ OPEN = Event(4000.5, "divergence", 4010, None, math.inf, "nats", "It rises.", "S
 def watched(*events, **changes):
     empty = np.empty(0)
     asked = {
-        "log": "run.csv", "format": "CSV", "events": events, "summary": SUMMARY, "curve": Curve(*[empty] * 5),
+        "log": "run.csv", "format": "CSV", "events": events, "summary": SUMMARY, "curve": DrawnCurve(*[empty] * 5),
         "status": "running", "diverged": False, "total_steps": 10_000.0, "quiet": 3.0, "settings": {"idle_s": 1800.0},
         "warnings": (),
     }  # fmt: skip
