@@ -11,16 +11,18 @@ import numpy as np
 
 from scaleplan.errors import InputFileError, Notice, UsageError
 from scaleplan.forecasting.collapse import Collapse, Final, collapse
-from scaleplan.forecasting.forecast import LEAST_POINTS, FinishedRun, Forecast
+from scaleplan.forecasting.forecast import FinishedRun, Forecast, sound_curve
 from scaleplan.forecasting.forecast import forecast as forecast_loss
 from scaleplan.forecasting.ladder_curves import LadderRun, same_shape
 from scaleplan.forecasting.outcome import RunForecast, arrival
 from scaleplan.forecasting.plan_check import Ahead, PlanCheck, against_law
 from scaleplan.forecasting.readings import Readings
+from scaleplan.forecasting.schedule_shapes import SHAPES
 from scaleplan.forecasting.schedules import Schedule, disagreement
-from scaleplan.forecasting.smoothing import Curve, curve_of
+from scaleplan.forecasting.smoothing import Curve
 from scaleplan.forecasting.watch import Watcher, WatchSettings
 from scaleplan.laws.law import Law
+from scaleplan.specs.files import shown
 from scaleplan.specs.laws import Laws, resolve_laws
 from scaleplan.specs.numbers import Number, fraction, scalar
 from scaleplan.specs.schedule_words import Words
@@ -82,17 +84,19 @@ def forecast(
         InputFileError: a file that cannot be used.
     """
     coverage = fraction(level)
-    _require_others(log, donors)
+    donors = _others(log, donors)
     read = read_log(log, form=form, columns=columns, run=run)
     readings = _readings(read)
     total, planned = _planned(read, readings, total_steps, total_tokens, schedule, Words(**words))
-    own = curve_of(readings)
+    own = sound_curve(readings, read.name)
     found = [_donor(each, read, own, total, columns, any_loss=any_loss) for each in donors]
     ready = [donor for donor, _ in found]
     made = forecast_loss(readings, total, planned and planned.schedule, ready, level=coverage, name=read.name)
     warnings = [*_log_notices(read), *_schedule_notices(read, readings, planned)]
     warnings += [notice for _, notices in found for notice in notices]
     warnings += made.warnings
+    if made.refused is not None:
+        warnings.append(Notice("no_point", f"{read.name}: no point forecast: {made.refused}."))
     chosen = _law(law, params)
     plan = None if chosen is None else _against(made, chosen, params, _tokens(read, readings, total, total_tokens))
     if plan is not None:
@@ -112,11 +116,21 @@ def forecast(
     )
 
 
-def _require_others(log: str | os.PathLike[str], donors: Sequence[str | os.PathLike[str]]) -> None:
-    """Refuse the run as its own donor."""
+def _others(log: str | os.PathLike[str], donors: Sequence[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:
+    """The donors, each once.
+
+    Raises:
+        UsageError: the run as its own donor, or one that is given twice.
+    """
+    seen = [os.fspath(log)]
     for each in donors:
-        if os.fspath(each) == os.fspath(log):
-            raise UsageError(f"--donor {os.fspath(each)}: that is the run itself; a donor is another run, finished")
+        path = os.fspath(each)
+        for known in seen:
+            if path == known or (os.path.exists(path) and os.path.exists(known) and os.path.samefile(path, known)):  # noqa: PTH110, PTH121
+                what = "that is the run itself" if known == seen[0] else "that donor is given twice"
+                raise UsageError(f"--donor {shown(path)}: {what}; a donor is another run, finished")
+        seen.append(path)
+    return list(donors)
 
 
 def _readings(read: TrainingLog) -> Readings:
@@ -150,7 +164,8 @@ def _planned(
         UsageError: the steps are not known.
     """
     total = None if total_steps is None else scalar("--total-steps", total_steps, "tokens")
-    if total is None and total_tokens is not None:
+    known = isinstance(schedule, Schedule) or _is_file(schedule)
+    if total is None and total_tokens is not None and not known:
         total = scalar("--total-tokens", total_tokens, "tokens") / _tokens_a_step(read, readings)
     if total is None and not isinstance(schedule, Schedule):
         total = _said(read, schedule)
@@ -176,8 +191,14 @@ def _planned(
 def _said(read: TrainingLog, schedule: str | os.PathLike[str] | None) -> float | None:
     """What the log says of its total steps, where no schedule file says it."""
     said = read.fact("total_steps")
-    is_file = schedule is not None and os.path.exists(schedule)  # noqa: PTH110
-    return None if is_file or said is None or said < 1 else said
+    return None if _is_file(schedule) or said is None or said < 1 else said
+
+
+def _is_file(schedule: str | os.PathLike[str] | Schedule | None) -> bool:
+    """Whether a schedule is a file's, which says how long the run is."""
+    return isinstance(schedule, os.PathLike) or (
+        isinstance(schedule, str) and schedule.strip().lower().replace("_", "-") not in SHAPES
+    )
 
 
 def _tokens_a_step(read: TrainingLog, readings: Readings) -> float:
@@ -215,11 +236,30 @@ def _donor(
     """
     read = read_log(path, columns=columns)
     own = _readings(read)
-    last, planned = float(own.step[-1]), read.fact("total_steps")
-    if planned is not None and last < _ENDED * planned:
-        raise InputFileError(f"{read.name}: a donor has finished, and this is at step {last:,.0f} of {planned:,.0f}")
-    notices = () if any_loss else _same_unit(read, curve_of(own), run, mine, total)
-    return FinishedRun(read.name, own, Schedule.of_readings(own, name=read.name)), notices
+    curve = sound_curve(own, read.name)
+    last, planned = float(curve.step[-1]), read.fact("total_steps")
+    whole = float(own.step[-1]) if planned is None else max(planned, float(own.step[-1]))
+    if last < _ENDED * whole:
+        raise InputFileError(
+            f"{read.name}: a donor has finished, and its last finite loss is at step {last:,.0f} of {whole:,.0f}"
+        )
+    notices = [] if any_loss else list(_same_unit(read, curve, run, mine, total))
+    try:
+        schedule = Schedule.of_readings(own, name=read.name)
+    except UsageError as error:
+        raise InputFileError(error.message) from None
+    if schedule is None:
+        text = f"{read.name}: logs no learning rate; its schedule is taken to have the shape of the run's."
+        notices.append(Notice("donor_schedule", text))
+    elif schedule.final >= schedule.peak:
+        text = f"{read.name}: its learning rate never falls, so that it tells nothing of a decay."
+        notices.append(Notice("donor_schedule", text))
+    elif schedule.total_steps < _ENDED * last:
+        raise InputFileError(
+            f"{read.name}: its learning rate ends at step {schedule.total_steps:,.0f} of {last:,.0f}; leave the column "
+            "out, or complete it"
+        )
+    return FinishedRun(read.name, own, schedule), (*_log_notices(read), *notices)
 
 
 def _same_unit(read: TrainingLog, theirs: Curve, run: TrainingLog, mine: Curve, total: float) -> tuple[Notice, ...]:
@@ -234,8 +274,6 @@ def _same_unit(read: TrainingLog, theirs: Curve, run: TrainingLog, mine: Curve, 
             f"{read.name}: vocabulary {words[1]:.0f}, the run's is {words[0]:.0f}: losses a token of two tokenisers do "
             "not compare; --any-loss takes it all the same"
         )
-    if len(mine.step) < LEAST_POINTS or len(theirs.step) < LEAST_POINTS:
-        return ()
     steps = _SHARES * min(float(mine.step[-1]), float(theirs.step[-1]))
     shares = _SHARES * float(mine.step[-1]) / total
     at_steps = theirs.loss_at(steps) / mine.loss_at(steps)

@@ -172,7 +172,7 @@ def forecasts(
         spread = law.spread(read, float(targets[-1]))
         found[name] = Guess(then[1:], spread)
         found[f"{name}+"] = Guess(here + then[1:] - then[0], spread)
-    after = body(points, track.warm_up, EARLY)
+    after = body(points, track.warm_up, EARLY) & (points.step > 0)
     found["power"] = Guess(np.log(fit_m2(points.step[after], points.loss[after]).predict(targets)), 0.0)
     seen = body(points, track.warm_up, _OF_TEMPLATE)
     step, y = points.step[seen], np.log(points.loss[seen])

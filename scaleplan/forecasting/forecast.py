@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 
 LEAST_POINTS = 8
 """Our choice: three constants of the law are fitted, and back-tested on parts of what was seen."""
+_CREDIBLE = (1e-6, 1e6)
+"""Our choice: losses beyond are no losses, and would leave the range of the arithmetic."""
 _AHEAD = 100
 """Points of the forecast's series (our choice)."""
 _UNCERTAIN = 0.005
@@ -130,13 +132,7 @@ def forecast(
     Raises:
         InputFileError: fewer than eight finite losses, or a loss that is not above zero.
     """
-    curve = curve_of(readings)
-    if len(curve.step) < LEAST_POINTS:
-        raise InputFileError(
-            f"{name}: rows with a finite loss: {len(curve.step)}; a forecast needs {LEAST_POINTS} or more"
-        )
-    if curve.loss.min() <= 0:
-        raise InputFileError(f"{name}: a loss of {float(curve.loss.min()):g}; a forecast needs losses above zero")
+    curve = sound_curve(readings, name)
     wide = NormalDist().inv_cdf((1 + level) / 2)
     if float(curve.step[-1]) >= total_steps:
         return _finished(curve, total_steps, wide, level)
@@ -153,6 +149,29 @@ def forecast(
     drop = multi_power_drop(schedule, own, [(each, donor.curve) for donor, each in ready])
     known = Known(borrowed_gain(curve, own, kept), drop)
     return _with(_point(curve, own, total_steps, kept, known, wide, level), warnings)
+
+
+def sound_curve(readings: Readings, name: str) -> Curve:
+    """The curve of a log that can be forecast from.
+
+    Raises:
+        InputFileError: fewer than eight finite losses, or one that is not above zero or of no known unit.
+    """
+    known = np.isfinite(readings.step) & np.isfinite(readings.loss)
+    if int(known.sum()) < LEAST_POINTS:
+        raise InputFileError(
+            f"{name}: rows with a finite loss: {int(known.sum())}; a forecast needs {LEAST_POINTS} or more"
+        )
+    low, high = float(readings.loss[known].min()), float(readings.loss[known].max())
+    if not _CREDIBLE[0] < low or not high < _CREDIBLE[1]:
+        odd = high if _CREDIBLE[0] < low else low
+        raise InputFileError(
+            f"{name}: a loss of {odd:g}; a forecast needs losses between {_CREDIBLE[0]:g} and {_CREDIBLE[1]:g}"
+        )
+    curve = curve_of(readings)
+    if len(curve.step) < LEAST_POINTS:
+        raise InputFileError(f"{name}: {len(curve.step)} different steps; a forecast needs {LEAST_POINTS} or more")
+    return curve
 
 
 def _point(
@@ -211,11 +230,7 @@ def _made_ready(
     kept: list[tuple[Donor, Schedule]] = []
     notices: list[Notice] = []
     for each in donors:
-        curve = curve_of(each.readings)
-        if len(curve.step) < LEAST_POINTS or curve.loss.min() <= 0:
-            text = f"{each.name}: too few rows with a loss above zero, left out as a donor."
-            notices.append(Notice("donor_left_out", text))
-            continue
+        curve = sound_curve(each.readings, each.name)
         points = thinned(curve, _COARSE)
         rise = curve.last[1] / float(points.loss.min()) - 1
         if rise > _TURNED_UP + 4 * points.noise / float(np.sqrt(points.rows.min())):

@@ -27,6 +27,9 @@ RISE, STILL, MOVED = 0.04, 0.01, 0.15
 UNLEARNED, SLOW, UNIFORM = 0.65, 0.05, math.log(256)
 """``UNIFORM``: a first loss below that of guessing bytes means that the log begins after learning did."""
 SUDDEN = 0.15
+FALLING = 0.45
+"""As in ``spikes``: a rise of which less than this share of the level is left, and less than at first, is on its way
+down (our choice)."""
 TRANSIENT, LARGE = 0.10, 0.75
 """A rise of the level by this share early in the run is told as a transient: 1 to 4 nats where measured, of 4 to 10. Of
 fewer than 16 blocks the scatter says little: there it must be ``LARGE`` [nats]."""
@@ -205,7 +208,8 @@ class Levels:
         grows = float(np.mean(part[-third:]) - np.mean(part[:third])) > (
             2 * noise / math.sqrt(third) if above >= 8 or len(levels) >= 64 else -noise
         )
-        if size < MOVED * abs(base) and not grows:
+        falls = size < FALLING * abs(base) and size < 0.75 * float(np.median(part[:third]) - base)
+        if falls or (size < MOVED * abs(base) and not grows):
             return []
         calm = np.flatnonzero(levels[: len(levels) - above] <= base + margin / 2)
         start = self.ends[int(calm[-1]) + 1] if len(calm) else self.ends[0]

@@ -9,11 +9,12 @@ is found after about 1000 steps (tests/benchmarks/score_watch.py).
 from __future__ import annotations
 
 import math
-from collections import deque
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from scaleplan.forecasting.medians import of_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +28,7 @@ class Rises:
     """Blocks of 100 rows and the sum of their rises."""
 
     def __init__(self) -> None:
-        self.trail: deque[float] = deque(maxlen=TRAIL)
+        self.trail: Floats = np.empty(0)
         self.block: Floats = np.empty(0)
         self.reset()
 
@@ -44,21 +45,33 @@ class Rises:
         if not blocks:
             return found
         ends = np.arange(1, blocks + 1) * FAST - 1 - (len(known) - len(value))
-        medians = np.median(known[: blocks * FAST].reshape(-1, FAST), axis=1)
-        for at, level in zip(ends.tolist(), medians.tolist(), strict=True):
-            alarm = self._add(float(step[at]), level, bool(early[at]))
+        medians = of_rows(known[: blocks * FAST].reshape(-1, FAST))
+        judged = self._judged(medians)
+        rows = zip(ends.tolist(), medians.tolist(), strict=True)
+        for (at, level), (z, width, lowest) in zip(list(rows)[blocks - len(judged) :], judged, strict=True):
+            alarm = self._add(float(step[at]), level, z, width, lowest, early=bool(early[at]))
             found += [(at, *alarm)] if alarm else []
         return found
 
-    def _add(self, step: float, level: float, early: bool) -> tuple[float, float, float] | None:
-        apart = sorted(abs(b - a) for a, b in pairwise(self.trail))
-        trail = sorted(self.trail)
-        self.trail.append(level)
-        if len(trail) < TRAIL:
-            return None
-        base = (trail[TRAIL // 2 - 1] + trail[TRAIL // 2]) / 2
-        width = max(1.4826 * apart[TRAIL // 2] / math.sqrt(2), 0.001 * abs(base))
-        z = max(-6.0, min(6.0, (level - base) / width))
+    def _judged(self, levels: Floats) -> list[tuple[float, float, float]]:
+        """Distance z, scatter and lowest level of the 20 blocks before, of each block that has so many before it."""
+        known = np.concatenate((self.trail, levels))
+        self.trail = known[-TRAIL:]
+        if len(known) <= TRAIL:
+            return []
+        before = sliding_window_view(known, TRAIL)[:-1]
+        base, lowest = of_rows(before), before.min(axis=1)
+        apart = np.sort(np.abs(np.diff(before, axis=1)), axis=1)[:, TRAIL // 2]
+        width = np.maximum(1.4826 * apart / math.sqrt(2), 0.001 * np.abs(base))
+        far = known[TRAIL:] - base
+        # A level that stood at exactly zero has no scatter: what is above it is far.
+        z = np.where(width > 0, far / np.where(width > 0, width, 1.0), 6.0 * np.sign(far))
+        return list(zip(np.clip(z, -6.0, 6.0).tolist(), width.tolist(), lowest.tolist(), strict=True))
+
+    def _add(
+        self, step: float, level: float, z: float, width: float, lowest: float, *, early: bool
+    ) -> tuple[float, float, float] | None:
+        """Add a block to the sum; the alarm that it raises."""
         self.sum = max(0.0, self.sum + z / 1.3 - 0.5)
         if self.sum == 0.0 or early:
             self.start, self.since = math.nan, []
@@ -72,7 +85,6 @@ class Rises:
             return None
         third = count // 3
         grows = sum(self.since[-third:]) / third - sum(self.since[:third]) / third
-        lowest = trail[0]
         size = level - lowest
         if size > GROWING * abs(lowest) and grows > max(1.5 * width / math.sqrt(third), 0.004 * abs(lowest)):
             start = self.start

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from scaleplan.forecasting.medians import of_rows
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -104,7 +106,7 @@ class Rolling:
 
             def middles() -> Floats:
                 windows = sliding_window_view(known, width)[cell - width - offset : last - width - offset : every]
-                return np.partition(windows, width // 2, axis=1)[:, width // 2]
+                return of_rows(windows)
 
             level[young - first :] = np.repeat(self._cell("level", cell, last, every, middles), every)[
                 young - cell : last - cell
@@ -151,13 +153,13 @@ def scatter(windows: Floats) -> Floats:
     """Median, scatter and inflation of each row of errors, shape (3, rows)."""
     size = windows.shape[1]
     middle, high = size // 2, min(size - 1, round(0.95 * size))
-    ranked = np.partition(windows, (middle, high), axis=1)
+    ranked = np.sort(windows, axis=1)
     center = ranked[:, middle]
-    spread = np.abs(windows - center[:, None])
-    width = 1.4826 * np.partition(spread, middle, axis=1)[:, middle]
+    apart = windows - center[:, None]
+    width = 1.4826 * np.sort(np.abs(apart), axis=1)[:, middle]
     width = np.maximum(width, (ranked[:, high] - center) / 1.645)
-    above = windows > center[:, None]
-    same = (above[:, 1:] == above[:, :-1]).mean(axis=1)
+    above = apart > 0
+    same = np.count_nonzero(above[:, 1:] == above[:, :-1], axis=1) / (size - 1)
     rho = np.clip(np.sin(math.pi * (same - 0.5)), 0.0, 0.97)
     rho = np.where(rho > 2.5 / math.sqrt(size), rho, 0.0)
     return np.stack((center, width, np.sqrt((1 + rho) / (1 - rho))))

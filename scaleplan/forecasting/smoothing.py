@@ -25,6 +25,9 @@ _END = 0.02
 """The loss at the end is the mean over at most so much of the curve ..."""
 _SORTED = 200
 """Rows a block up to which sorting them all at once is faster than a median for each (measured)."""
+_SPARSE, _NEAR, _FAR = 3, 9, 6.0
+"""Logs of up to 3 rows a point have too few in a block to tell one that is far out: there each row is held against the
+nine around it (our choices)."""
 _CERTAIN = 0.001
 """... and over as few points as leave it this certain, as a share (our choices): a falling curve is not averaged
 further back than its noise asks for."""
@@ -67,7 +70,10 @@ def curve_of(readings: Readings) -> Curve:
     known = np.isfinite(readings.step) & np.isfinite(readings.loss)
     step, loss = (readings.step, readings.loss) if known.all() else (readings.step[known], readings.loss[known])
     step, loss = last_of_each(step, loss)
-    return thinned(Curve(step, loss, np.ones(len(step)), _noise_of(loss)), KEPT)
+    noise = _noise_of(loss)
+    if len(step) <= _SPARSE * KEPT:
+        loss = _drawn_in(loss)
+    return thinned(Curve(step, loss, np.ones(len(step)), noise), KEPT)
 
 
 def thinned(curve: Curve, blocks: int = BLOCKS) -> Curve:
@@ -89,9 +95,21 @@ def thinned(curve: Curve, blocks: int = BLOCKS) -> Curve:
     return Curve(np.add.reduceat(step * curve.rows, starts) / rows, means, rows, curve.noise)
 
 
+def _drawn_in(loss: Floats) -> Floats:
+    """Rows that stand far out of the nine around them, ends mirrored, drawn in to 6 standard deviations of those."""
+    if len(loss) <= _NEAR:
+        return loss
+    half = _NEAR // 2
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(loss, half, mode="reflect"), _NEAR)
+    middle = np.median(windows, axis=1)
+    near = _SD_OF_MAD * np.median(np.abs(windows - middle[:, None]), axis=1)
+    reach = _FAR * np.maximum(near, _SD_OF_MAD * float(np.median(np.abs(loss - middle))))
+    return middle + np.clip(loss - middle, -reach, reach)
+
+
 def _noise_of(loss: Floats) -> float:
     """From second differences, which a smooth curve has next to none of."""
-    if len(loss) < 5:
+    if len(loss) < 5 or not loss.min() > 0:
         return 0.0
     bend = (loss[2:] - 2 * loss[1:-1] + loss[:-2]) / loss[1:-1]
     return float(_SD_OF_MAD * np.median(np.abs(bend)) / np.sqrt(6.0))

@@ -10,7 +10,8 @@ Two rules on z = (value - level) / scatter (``rolling``):
   of t(5) noise falls as z^-5, so there are about as few false alarms a step at every distance. Its scatter is the
   recent one where a curve is young, since early errors are large.
 
-A spike is over once three rows in a row are back; one that is not back in time lingers: it has diverged if it still
+A spike is over once three rows in a row are back; one that is on its way down in time is given as long again; one that
+is not, lingers: it has diverged if it still
 rises or stands 15 % above, otherwise the level has moved and is taken as it is.
 """
 
@@ -34,6 +35,9 @@ CLIP, DRIFT, ALARM = 4.0, 1.5, 6.0
 BACK_ROWS = 3
 PIECE = 4096
 KEPT = 512
+FALLING, ENOUGH = 0.45, 20
+"""Our choices: a rise of which less than this share of the level is left, and less than at first, is on its way down;
+at the end of a log so many rows are enough for a verdict."""
 
 
 class Rule(NamedTuple):
@@ -96,6 +100,7 @@ class Spikes:
         self.open: Episode | None = None
         self.rows = 0
         self._sum, self._run, self._run_step = 0.0, 0, math.nan
+        self._last = math.nan
 
     def feed(self, step: Floats, value: Floats, early: Flags, gap: float) -> list[Change]:
         """Take rows in order and return the changes in order.
@@ -190,6 +195,7 @@ class Spikes:
         stops = np.flatnonzero(over | late)
         taken = int(stops[0]) + 1 if len(stops) else len(step)
         last = taken - 1
+        self._last = float(step[last])
         episode.peak, episode.rows = float(peak[last]), int(rows[last])
         episode.values = np.concatenate((episode.values, value[:taken]))[-KEPT:]
         fresh = np.flatnonzero(run[:taken] == 1)
@@ -203,7 +209,7 @@ class Spikes:
             self.rolling.take(value[taken - 1 : taken], np.array([episode.base]))
         elif len(stops):
             self._linger(episode, float(step[last]))
-        if len(stops):
+        if len(stops) and episode.state != "open":
             found.append(Change(float(step[last]), replace(episode)))
         return taken
 
@@ -212,8 +218,17 @@ class Spikes:
         steps = math.ceil(200 / gap) if gap > 0 else 200
         return max(4, min(500, max(min(steps, max(25, self.rows // 4)), math.ceil(0.025 * self.rows))))
 
+    def finish(self) -> list[Change]:
+        """The log is over: an episode that is still open after 20 rows, or a quarter of its time, has its verdict."""
+        episode = self.open
+        if episode is None or episode.state != "open" or episode.rows < max(ENOUGH, episode.patience // 4):
+            return []
+        step = self._last
+        self._linger(episode, step)
+        return [Change(step, replace(episode))]
+
     def _linger(self, episode: Episode, step: float) -> None:
-        """Decide on a spike that has not come back."""
+        """Decide on a spike that has not come back; one that is on its way down is given more time."""
         values = episode.values
         third = max(1, len(values) // 3)
         first, last = np.median(values[:third]), np.median(values[-third:])
@@ -221,6 +236,9 @@ class Spikes:
         margin = 4 * episode.width / math.sqrt(third)
         high = last - episode.base > 0.15 * level
         rising = last > first + margin and last - episode.base > 0.04 * level
+        if last < first - margin and last - episode.base < min(FALLING * level, 0.75 * (first - episode.base)):
+            episode.patience = 2 * episode.rows
+            return
         episode.seen = step
         if high or rising:
             episode.state = "lingering"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -138,15 +139,16 @@ class Stalls:
 
 
 def _alike(known: Floats, grid: NDArray[np.intp], lags: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Where the value at each grid row, and those 1 and 5 before, equal the values a lag earlier."""
-    alike = np.zeros((len(grid), len(lags)), bool)
-    rows = np.arange(len(grid))
-    for back in (0, 1, 5):
+    """Where the value at each grid row, and those 1 and 5 before, equal the values a lag earlier.
+
+    ``grid`` rises by ``EVERY``, ``lags`` from 2 to ``LONGEST`` by 1.
+    """
+    padded = np.concatenate((np.full(LONGEST, math.nan), known))
+    earlier = sliding_window_view(padded, len(lags))[grid[0] : grid[-1] + 1 : EVERY, ::-1]
+    alike = earlier == known[grid][:, None]
+    rows = np.flatnonzero(alike.any(axis=1))
+    for back in (1, 5):
         here = grid[rows] - back
         there = here[:, None] - lags
-        same = (known[np.maximum(there, 0)] == known[here][:, None]) & (there >= 0)
-        alike[rows] = same if back == 0 else alike[rows] & same
-        rows = rows[alike[rows].any(axis=1)]
-        if not len(rows):
-            break
+        alike[rows] &= (known[np.maximum(there, 0)] == known[here][:, None]) & (there >= 0)
     return alike

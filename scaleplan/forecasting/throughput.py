@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from scaleplan.forecasting.medians import of_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 BLOCK, TRAIL, LEAST, SLOWER = 16, 16, 6, 1.2
+AHEAD = 256
+"""Medians judged in one go: bounds what a slow one costs."""
 
 
 class Slowdown(NamedTuple):
@@ -51,14 +56,34 @@ class Throughput:
             if not kept and len(step):
                 self._first = float(step[0])
             return found
-        medians = np.median(known[: blocks * BLOCK].reshape(-1, BLOCK), axis=1)
-        for place, median in enumerate(medians.tolist()):
+        medians = of_rows(known[: blocks * BLOCK].reshape(-1, BLOCK))
+        place = 0
+        while place < blocks:
+            usual = self._usual(medians[place : place + AHEAD])
+            place += usual
+            if usual:
+                continue
+            median = float(medians[place])
             last = (place + 1) * BLOCK - 1 - kept
             first = self._first if place * BLOCK < kept else float(step[place * BLOCK - kept])
             self._add(first, float(step[last]), median, found)
+            place += 1
         rest = blocks * BLOCK - kept
         self._first = float(step[rest]) if rest < len(step) else math.nan
         return found
+
+    def _usual(self, medians: Floats) -> int:
+        """Take the medians up to the first that is slow, if there is nothing else to follow; how many."""
+        if self._slow or self._open is not None or len(self._trail) < TRAIL:
+            return 0
+        known = np.concatenate((self._trail, medians))
+        before = sliding_window_view(known, TRAIL)[:-1]
+        base = np.sort(before, axis=1)[:, TRAIL // 2]
+        spread = np.sort(np.abs(before - base[:, None]), axis=1)[:, TRAIL // 2]
+        slow = medians > np.maximum(SLOWER * base, base + 4 * 1.4826 * spread)
+        taken = int(np.argmax(slow)) if slow.any() else len(medians)
+        self._trail.extend(medians[:taken].tolist())
+        return taken
 
     def _add(self, first: float, last: float, median: float, found: list[Slowdown]) -> None:
         trail = sorted(self._trail)

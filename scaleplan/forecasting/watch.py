@@ -132,6 +132,8 @@ class Watcher:
     def close(self) -> list[Event]:
         """The log is over: all events, each once, by step; ``end`` stays ``None`` for what still lasts."""
         self._order.close()
+        for change in self._loss.finish():
+            self._log.spike(change.episode, self._levels, guessed=self._warm.guessed)
         return self._log.all()
 
     @property

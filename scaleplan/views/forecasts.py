@@ -48,7 +48,7 @@ _WAYS = {
     "power": "power law of steps",
 }
 _PAST = {
-    "last": "loss now",
+    "last": "end of the curve",
     "M1": "power law of steps",
     "M2": "power law with a floor",
     "M3": "power law with a bend",

@@ -180,7 +180,7 @@ def test_losses_that_are_no_number_are_left_out():
 
 @pytest.mark.parametrize(
     ("step", "loss", "said"),
-    [([1, 2, 3], [3.0, 2.9, 2.8], "loss: 3"), (range(20), [2.0] * 19 + [-1.0], "a loss of -1")],
+    [([1, 2, 3], [3.0, 2.9, 2.8], "loss: 3"), (range(20), [2.0] * 19 + [-1.0], "a loss of -1;")],
 )
 def test_too_little_is_refused(step, loss, said):
     readings = Readings(step=np.array(step, dtype=float), loss=np.array(loss))
