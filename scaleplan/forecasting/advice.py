@@ -11,11 +11,11 @@ ADVICE: dict[EventKind, str] = {
     "nan": "Stop and look at the batch, the loss scale and the last checkpoint; isolated ones under a dynamic loss "
     "scale are skipped steps, more are not.",
     "spike": "Watch whether it comes back; if such spikes return or linger, do as PaLM did: restart about 100 steps "
-    "before and skip 200 to 500 batches (2204.02311, section 5.1).",
+    "before and skip 200 to 500 batches (2204.02311).",
     "grad_spike": "Watch the loss, which often follows, and see that the norm is clipped; a better initialisation took "
     "OLMo 2's spike score of gradient norms from 0.40 to 0.03 (2501.00656).",
     "divergence": "Stop the run, go back to a checkpoint about 100 steps before and skip 200 to 500 batches (PaLM, "
-    "2204.02311); K2-65B too went back to checkpoints after its two malignant spikes. If it returns, lower the "
+    "2204.02311); K2-65B was restarted from checkpoints after two spikes. If it returns, lower the "
     "learning rate.",
     "plateau": "Look at the learning rate, the initialisation, the shift of the labels and the order of the data "
     "before spending more on it.",

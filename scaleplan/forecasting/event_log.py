@@ -87,11 +87,11 @@ class EventLog:
                 self._events.pop(("transient", each.start), None)
             if each.kind == "transient" and self._lasts("transient", "spike"):
                 continue
-            text = LEVELS.get(each.why, "The loss is {size:.3g} nats ({share:.1%}) off: {why}.")
+            text = LEVELS.get(each.why, "The loss is {size:.3g} nats above its lowest level{ratio}: {why}.")
             if each.why == "band":
                 side = "above" if each.kind == "off_band" else "below"
                 text = f"The loss has been {{size:.3g}} nats {side} the expected band for 2% of the run."
-            detail = text.format(size=each.size, share=each.share, why=each.why)
+            detail = text.format(size=each.size, ratio=_ratio(each.share), why=each.why)
             self.put(each.kind, each.start, each.seen, each.size, "nats", detail)
 
     def grads(self, changes: list[Change]) -> None:
@@ -106,11 +106,11 @@ class EventLog:
     def missing(self, each: Lost, levels: Levels) -> None:
         """Values that are no numbers."""
         what = "loss" if each.of_loss else "gradient norm"
-        self.put("nan", each.start, each.seen, each.rows, "rows", f"The {what} is no finite number.")
+        self.put("nan", each.start, each.seen, each.rows, "rows", f"The {what} is no finite number{_in(each.rows)}.")
         if each.lasting and each.end is None:
             why = "the loss is no number any more"
             if levels.begin_divergence(each.start, each.seen, float(each.rows), 0.0, why) is not None:
-                detail = f"The loss is no finite number in {each.rows} rows and on."
+                detail = f"The loss is no finite number{_in(each.rows)} and on."
                 self.put("divergence", each.start, each.seen, each.rows, "rows", detail)
         if each.end is not None:
             self.end("nan", each.start, each.end)
@@ -172,3 +172,14 @@ class EventLog:
         for key, event in list(self._events.items()):
             if key[0] in {"spike", "transient"} and event.end is None and event.step >= start:
                 del self._events[key]
+
+
+def _ratio(share: float) -> str:
+    """A rise as a share of the level, where there is one: in percent, or as a multiple once it more than doubles it."""
+    if not 0 < share < math.inf:
+        return ""
+    return f" ({share:.1%} of it)" if share < 1 else f" ({1 + share:.3g} times it)"
+
+
+def _in(rows: int) -> str:
+    return f" in {rows} row" + ("s" if rows != 1 else "")

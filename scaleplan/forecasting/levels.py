@@ -11,10 +11,13 @@ number of steps doubles, at a level above 65 % of the first, is a run that has n
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from scaleplan.forecasting.medians import of_few, of_rows
 from scaleplan.forecasting.rises import Rises
 
 if TYPE_CHECKING:
@@ -120,7 +123,7 @@ class Levels:
         whole = len(known) // unit * unit
         self._part, self._filled = known[whole:], self._filled + len(value)
         if whole:
-            for median in np.median(known[:whole].reshape(-1, unit), axis=1).tolist():
+            for median in of_rows(known[:whole].reshape(-1, unit)).tolist():
                 self._sum += median
 
     def restart(self, step: float) -> None:
@@ -240,7 +243,7 @@ class Levels:
         """The level when the run had this share of its steps."""
         begun = self.first[0] if self.first[0] > 0 else 0.0
         wanted = max(begun, share * self.ends[-1])
-        return float(smooth[min(int(np.searchsorted(self.ends, wanted)), len(smooth) - 1)])
+        return float(smooth[min(bisect_left(self.ends, wanted), len(smooth) - 1)])
 
     def _plateaus(self, smooth: Floats, noise: float, early: bool, gap: float) -> list[Finding]:
         """A run that has not begun to learn, and one that has stopped."""
@@ -267,7 +270,7 @@ class Levels:
             return [
                 self._begin(
                     "plateau",
-                    self.ends[int(np.searchsorted(self.ends, 0.5 * now))],
+                    self.ends[bisect_left(self.ends, 0.5 * now)],
                     now,
                     level,
                     0.0,
@@ -333,8 +336,10 @@ def _noise(levels: Floats) -> float:
     """Scatter of neighbouring levels about their course, of the last 32."""
     if len(levels) < 4:
         return 0.0
-    apart = np.diff(levels[-33:])
-    return float(1.4826 * np.median(np.abs(apart - np.median(apart))) / math.sqrt(2))
+    last = levels[-33:].tolist()
+    apart = [after - before for before, after in pairwise(last)]
+    middle = of_few(apart)
+    return 1.4826 * of_few(abs(each - middle) for each in apart) / math.sqrt(2)
 
 
 def _threes(levels: Floats) -> Floats:
@@ -342,4 +347,5 @@ def _threes(levels: Floats) -> Floats:
     if len(levels) < 3:
         return levels
     padded = np.concatenate((levels[:1], levels[:1], levels))
-    return np.median(np.stack((padded[:-2], padded[1:-1], padded[2:])), axis=0)
+    one, two, three = padded[:-2], padded[1:-1], padded[2:]
+    return np.maximum(np.minimum(one, two), np.minimum(np.maximum(one, two), three))

@@ -1,5 +1,7 @@
-"""Medians of the rows of a table, and of a few numbers: exactly numpy's, without its checks, which cost more than the
-work where there are few values. Sorting whole rows is faster than finding their middle, since numpy sorts in vectors.
+"""Medians of the rows of a table, and of a few numbers: exactly numpy's.
+
+They leave out numpy's check for what is no number, which costs more than the work where there are few values. Whole
+rows are sorted, since numpy sorts faster than it finds a middle (measured with numpy 2.4 on a processor with AVX-512).
 """
 
 from __future__ import annotations

@@ -25,9 +25,9 @@ _END = 0.02
 """The loss at the end is the mean over at most so much of the curve ..."""
 _SORTED = 200
 """Rows a block up to which sorting them all at once is faster than a median for each (measured)."""
-_SPARSE, _NEAR, _FAR = 3, 9, 6.0
+_SPARSE, _NEAR, _FAR, _SMALL = 3, 9, 6.0, 0.02
 """Logs of up to 3 rows a point have too few in a block to tell one that is far out: there each row is held against the
-nine around it (our choices)."""
+nine around it (our choices); 2 % are left to a fall of the learning rate, which can bring as much within a few rows."""
 _CERTAIN = 0.001
 """... and over as few points as leave it this certain, as a share (our choices): a falling curve is not averaged
 further back than its noise asks for."""
@@ -103,7 +103,8 @@ def _drawn_in(loss: Floats) -> Floats:
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(loss, half, mode="reflect"), _NEAR)
     middle = np.median(windows, axis=1)
     near = _SD_OF_MAD * np.median(np.abs(windows - middle[:, None]), axis=1)
-    reach = _FAR * np.maximum(near, _SD_OF_MAD * float(np.median(np.abs(loss - middle))))
+    spread = np.maximum(near, _SD_OF_MAD * float(np.median(np.abs(loss - middle))))
+    reach = np.maximum(_FAR * spread, _SMALL * middle)
     return middle + np.clip(loss - middle, -reach, reach)
 
 

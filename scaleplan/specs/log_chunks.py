@@ -13,7 +13,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from scaleplan.specs.log_names import COLUMNS, SUMMARY, Roles, as_time, scale_of
+from scaleplan.specs.log_names import COLUMNS, SUMMARY, is_epoch_mean, scale_of
+from scaleplan.specs.log_roles import Roles
+from scaleplan.specs.log_values import as_time
 
 if TYPE_CHECKING:
     import polars as pl

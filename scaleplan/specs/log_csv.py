@@ -15,8 +15,10 @@ from typing import NamedTuple
 from scaleplan.errors import InputFileError, brief, nearest, quoted
 from scaleplan.specs.log_blocks import lines_of
 from scaleplan.specs.log_chunks import count_of, csv_chunk, in_halves, worth_polars
-from scaleplan.specs.log_names import NAMES, Roles, as_number, as_time, scale_of
+from scaleplan.specs.log_names import known_names, scale_of
+from scaleplan.specs.log_roles import Roles
 from scaleplan.specs.log_rows import LogContentError, LogRows
+from scaleplan.specs.log_values import as_number, as_time
 
 FORM = "CSV"
 
@@ -180,7 +182,7 @@ def columns_of(names: Sequence[str], roles: Roles, name: str) -> Columns:
     for wanted, others in (("step", ("step",)), ("loss", ("loss", "eval_loss"))):
         if not found.keys() & set(others):
             near = nearest(wanted, [each for each in names if roles.of(each) is None])
-            known = ", ".join(NAMES[wanted])
+            known = known_names(wanted)
             got = brief(", ".join(names))
             raise LogContentError(f"{name}: no column {wanted!r} (also read: {known}); got {got!r}.{near}")
     places = {role: place for role, (_, place) in found.items()}

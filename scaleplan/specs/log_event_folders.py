@@ -13,7 +13,7 @@ from pathlib import Path
 
 from scaleplan.errors import InputFileError
 from scaleplan.specs.files import shown, unreadable
-from scaleplan.specs.log_rows import role_of
+from scaleplan.specs.log_names import role_of
 
 _DEEPEST = 4
 """Our choice: ``output/runs/DATE_HOST/FILE`` of Hugging Face is 3 deep, ``lightning_logs/NAME/version_0/FILE`` too."""

@@ -19,7 +19,7 @@ from scaleplan.specs.log_csv import CsvParser, header_of
 from scaleplan.specs.log_json import OBJECT, STATE
 from scaleplan.specs.log_lines import FORM as LINES
 from scaleplan.specs.log_lines import JsonLinesParser
-from scaleplan.specs.log_names import Roles
+from scaleplan.specs.log_roles import Roles
 from scaleplan.specs.log_rows import LogContentError, LogRows
 from scaleplan.specs.log_text import READERS, TextParser
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, cast
 
-from scaleplan.specs.log_names import Roles
+from scaleplan.specs.log_roles import Roles
 from scaleplan.specs.log_rows import LogContentError, LogRows
 
 

@@ -19,7 +19,8 @@ from scaleplan.errors import InputFileError, brief
 from scaleplan.specs.files import shown, unreadable
 from scaleplan.specs.log_files import open_regular
 from scaleplan.specs.log_messages import brief_line
-from scaleplan.specs.log_rows import LogContentError, LogRows, Roles
+from scaleplan.specs.log_roles import Roles
+from scaleplan.specs.log_rows import LogContentError, LogRows
 from scaleplan.specs.log_series import Series, add_rows, chosen, one_run, without_rows
 
 if TYPE_CHECKING:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from scaleplan.errors import InputFileError, brief, nearest, quoted
 from scaleplan.specs.log_files import open_regular
-from scaleplan.specs.log_names import NAMES, Roles, as_time, scale_of
+from scaleplan.specs.log_names import known_names, scale_of
+from scaleplan.specs.log_roles import Roles
 from scaleplan.specs.log_rows import LogContentError, LogRows
 from scaleplan.specs.log_series import chosen
+from scaleplan.specs.log_values import as_time
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,7 +88,7 @@ def step_column(names: list[str], roles: Roles, name: str) -> str:
     ranked = [(role[1], place) for place, each in enumerate(names) if (role := roles.of(each)) and role[0] == "step"]
     if ranked:
         return names[min(ranked)[1]]
-    known = roles.given.get("step") or ", ".join(NAMES["step"])
+    known = roles.given.get("step") or known_names("step")
     got = brief(", ".join(names))
     raise LogContentError(f"{name}: no column 'step' (read as one: {known}); got {got!r}.{nearest('step', names)}")
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from scaleplan.errors import InputFileError, Notice, brief, quoted
+from scaleplan.errors import Notice, brief, quoted
 from scaleplan.forecasting.readings import Readings
 from scaleplan.specs.log_columns import floats, in_seconds, ordered, without_values
-from scaleplan.specs.log_names import COLUMNS, NAMES, Roles, as_number, as_time, numbers_of, numbers_of_row, role_of
+from scaleplan.specs.log_names import COLUMNS, known_names
+from scaleplan.specs.log_of_run import LogContentError, TrainingLog
+from scaleplan.specs.log_roles import Roles
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,67 +20,19 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = [
-    "COLUMNS",
-    "NAMES",
-    "LogContentError",
-    "LogRows",
-    "Roles",
-    "TrainingLog",
-    "as_number",
-    "as_time",
-    "numbers_of",
-    "numbers_of_row",
-    "role_of",
-]
+__all__ = ["LogContentError", "LogRows", "TrainingLog"]
 
 _ID_NAMES = ("run", "id", "run_id")
 """What a result calls its run, the first that is there counts."""
-
-
-class LogContentError(InputFileError):
-    """A file that could be read but holds no training log."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingLog:
-    """What a training run wrote of itself.
-
-    ``step``, ``loss`` [nats/token as logged], and where any row has them ``tokens``, ``grad_norm``, ``lr``, ``time``
-    [s, since the epoch or a zero of the log's own] and ``step_time`` [s]: one value a row, steps rising, NaN where a
-    row lacks it; a loss that is not finite stands as it was logged. ``written``: the same rows in the order in which
-    they were written, a step that was logged twice standing twice; the same arrays where steps rise. ``eval_step``,
-    ``eval_loss``: the evaluations. ``facts``: numbers of the whole run by role (see ``NAMES``), and ``id`` as text.
-    ``ignored`` lines or objects held no loss, ``unreadable`` were none of the format. ``counted``: the log has no
-    steps, its rows were numbered instead. ``notices``: what else there is to say of how it was read.
-    """
-
-    name: str
-    format: str
-    step: Floats
-    loss: Floats
-    tokens: Floats | None
-    grad_norm: Floats | None
-    lr: Floats | None
-    time: Floats | None
-    step_time: Floats | None
-    written: Readings
-    eval_step: Floats
-    eval_loss: Floats
-    facts: Mapping[str, float | str]
-    ignored: int
-    unreadable: int
-    counted: bool
-    notices: tuple[Notice, ...] = ()
-
-    def fact(self, role: str) -> float | None:
-        """A number that stands for the whole run; ``None`` where the log has none."""
-        value = self.facts.get(role)
-        return value if isinstance(value, float) else None
+_WAITING = 64
+"""Our choice: at so many steps values may wait for the loss, which tools write a row or two later."""
 
 
 class LogRows:
     """Rows as they are found, in columns.
+
+    A row with other numbers than a loss (Lightning writes ``lr-AdamW`` in one of its own) is part of the row of training
+    at its step: of the last one, where that lacks them, or of the next. Rows of evaluations stay what they are.
 
     Args:
         form: what the format is called.
@@ -105,6 +58,7 @@ class LogRows:
         self.notices: list[Notice] = []
         self.last_step: float | None = None
         self._given = self._given_evaluations = 0
+        self._waiting: dict[float, dict[str, float]] = {}
 
     def __len__(self) -> int:
         return self._given + len(self.steps) + self._given_evaluations + len(self.eval_steps)
@@ -112,9 +66,10 @@ class LogRows:
     def train(self, step: float, found: Mapping[str, float]) -> None:
         """A row of training at a step: its ``loss``, and what else it has by role."""
         columns = self.columns
+        if self._waiting and (waited := self._waiting.pop(step, None)) is not None:
+            found = waited | dict(found)
         for role in found:
-            if role not in columns and role in COLUMNS:
-                columns[role] = without_values(len(self.steps))
+            self._add_column(role)
         self.steps.append(step)
         for role, column in columns.items():
             column.append(found.get(role, math.nan))
@@ -129,8 +84,7 @@ class LogRows:
 
         here = {role: column for role, column in columns.items() if column is not None and role in COLUMNS}
         for role in here:
-            if role not in self.columns:
-                self.columns[role] = without_values(len(self.steps))
+            self._add_column(role)
         for role, column in self.columns.items():
             values = here.get(role)
             if values is None:
@@ -138,6 +92,34 @@ class LogRows:
             else:
                 column.frombytes(np.ascontiguousarray(values, dtype=np.float64).data.cast("B"))
         self.steps.frombytes(np.ascontiguousarray(step, dtype=np.float64).data.cast("B"))
+        for each in [each for each in self._waiting if (step == each).any()]:
+            place = len(self.steps) - len(step) + int(np.argmax(step == each))
+            self._fill_in(place, self._waiting.pop(each), set(here))
+
+    def _add_column(self, role: str) -> None:
+        if role not in self.columns and role in COLUMNS:
+            self.columns[role] = without_values(len(self.steps))
+
+    def _fill_in(self, place: int, found: Mapping[str, float], there: Iterable[str]) -> dict[str, float]:
+        """Give a row what it lacks; what is left over."""
+        left: dict[str, float] = {}
+        for role, value in found.items():
+            self._add_column(role)
+            if role in there or not math.isnan(self.columns[role][place]):
+                left[role] = value
+            else:
+                self.columns[role][place] = value
+        return left
+
+    def _join(self, step: float, found: Mapping[str, float]) -> None:
+        """Numbers that stand in a row without a loss."""
+        left = {role: value for role, value in found.items() if role in COLUMNS}
+        if left and self.steps and self.steps[-1] == step:
+            left = self._fill_in(len(self.steps) - 1, left, ())
+        if left:
+            self._waiting[step] = self._waiting.pop(step, {}) | left
+            if len(self._waiting) > _WAITING:
+                del self._waiting[next(iter(self._waiting))]
 
     def evaluate(self, step: float, loss: float) -> None:
         """An evaluation at a step."""
@@ -184,6 +166,8 @@ class LogRows:
             self.train(step, found)
         if "eval_loss" in found:
             self.evaluate(step, found["eval_loss"])
+        elif "loss" not in found:
+            self._join(step, found)
         return "loss" in found or "eval_loss" in found or "final_loss" in found
 
     def state(self, values: Mapping[str, object], found: Mapping[str, float]) -> None:
@@ -208,6 +192,9 @@ class LogRows:
         if self.roles.odd_times:
             text = f"{_many(self.roles.odd_times, 'time')} taken as missing: neither a number nor an ISO 8601 date."
             found.append(Notice("odd_times", text))
+        if self.counted:
+            text = f"the rows name no step (read as one: {known_names('step')}): they were numbered from 1 on."
+            found.append(Notice("rows_numbered", text))
         return found
 
     @property

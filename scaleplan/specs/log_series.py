@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from scaleplan.errors import InputFileError, Notice, nearest, quoted
 from scaleplan.specs.log_messages import brief_line, some
-from scaleplan.specs.log_names import COLUMNS, NAMES, Roles, scale_of
+from scaleplan.specs.log_names import COLUMNS, known_names, scale_of
+from scaleplan.specs.log_roles import Roles
 from scaleplan.specs.log_rows import LogContentError, LogRows
-from scaleplan.specs.log_tags import role_of_tag
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,12 +74,12 @@ def chosen(names: Iterable[str], roles: Roles, name: str, word: str) -> dict[str
             )
     found: dict[str, tuple[int, str]] = {}
     for each in known:
-        role = role_of_tag(each, roles)
+        role = roles.of(each)
         if role is not None and role[0] in WANTED and (role[0] not in found or role[1] < found[role[0]][0]):
             found[role[0]] = role[1], each
     if not found.keys() & {"loss", "eval_loss"}:
         raise LogContentError(
-            f"{name}: no {word} is a loss (read as one: {', '.join(NAMES['loss'])}); there is {_listed(known)}. "
+            f"{name}: no {word} is a loss (read as one: {known_names('loss')}); there is {_listed(known)}. "
             "Say what the column loss is called here"
         )
     return {role: each for role, (_, each) in found.items()}

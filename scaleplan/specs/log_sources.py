@@ -19,7 +19,8 @@ from scaleplan.specs.log_forms import (
     store_reader,
 )
 from scaleplan.specs.log_json import OBJECT, CutOffError, read_json
-from scaleplan.specs.log_names import NAMES, Roles
+from scaleplan.specs.log_names import known_names
+from scaleplan.specs.log_roles import Roles
 from scaleplan.specs.log_rows import LogContentError, LogRows
 
 
@@ -139,7 +140,7 @@ def require_log(rows: LogRows, wanted: Wanted) -> None:
     if not rows.has_loss and not (rows.form == OBJECT and not rows.ignored):
         raise LogContentError(_no_rows(rows, name))
     if not len(rows) and rows.stepless > 1:
-        known = ", ".join(NAMES["step"])
+        known = known_names("step")
         raise LogContentError(
             f"{name}: {rows.stepless} rows with a loss and none with a step (read as one: {known}); if each is a run, "
             "`scaleplan fit` reads the file as it is"

@@ -17,7 +17,7 @@ from scaleplan.specs.log_again import Again
 from scaleplan.specs.log_blocks import LineCutter, Parser, is_packed, without_mark
 from scaleplan.specs.log_forms import STORES, WHOLE, form_of, known_form, refuse_binary, store_of
 from scaleplan.specs.log_json import is_value
-from scaleplan.specs.log_names import Roles
+from scaleplan.specs.log_roles import Roles
 from scaleplan.specs.log_rows import LogRows
 from scaleplan.specs.log_sources import (
     Wanted,

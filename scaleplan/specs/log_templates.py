@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from scaleplan.specs.log_bars import Bars, Cell, take_bars
-from scaleplan.specs.log_names import COLUMNS, Roles, as_number, scale_of
+from scaleplan.specs.log_names import COLUMNS, scale_of
+from scaleplan.specs.log_roles import Roles
 from scaleplan.specs.log_rows import LogRows
+from scaleplan.specs.log_values import as_number
 
 if TYPE_CHECKING:
     from scaleplan.specs.log_rows import Floats

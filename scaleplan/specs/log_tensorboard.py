@@ -20,9 +20,9 @@ from scaleplan.specs.log_event_folders import evaluation_folder, event_files, ha
 from scaleplan.specs.log_files import open_regular
 from scaleplan.specs.log_protobuf import Field, Schema, decode_error, message_class
 from scaleplan.specs.log_records import Frames, damaged, frames, is_record
-from scaleplan.specs.log_rows import LogContentError, LogRows, Roles
+from scaleplan.specs.log_roles import Roles
+from scaleplan.specs.log_rows import LogContentError, LogRows
 from scaleplan.specs.log_series import Series, add_rows, chosen, one_run, without_rows
-from scaleplan.specs.log_tags import role_of_tag
 
 FORM = "TensorBoard"
 _SCHEMA: Schema = {
@@ -124,7 +124,7 @@ def _with_loss(
 
 
 def _names_loss(tag: str, roles: Roles) -> bool:
-    role = role_of_tag(tag, roles)
+    role = roles.of(tag)
     return role is not None and role[0] in ("loss", "eval_loss")
 
 
@@ -155,7 +155,7 @@ def _in_folder(folder: str, tag: str, roles: Roles) -> str:
     if not folder:
         return tag
     last = folder.rpartition("/")[2]
-    role = role_of_tag(tag, roles)
+    role = roles.of(tag)
     if evaluation_folder(last):
         return "eval/loss" if role is not None and role[0] == "loss" else f"{last}/{tag}"
     return last if roles.of(last) is not None else tag

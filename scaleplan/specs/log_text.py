@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 
 from scaleplan.errors import Notice
 from scaleplan.specs.log_chunks import in_halves, worth_polars
-from scaleplan.specs.log_names import Roles, as_number, as_time
+from scaleplan.specs.log_names import role_of
+from scaleplan.specs.log_roles import Roles
 from scaleplan.specs.log_rows import LogRows
 from scaleplan.specs.log_templates import NUMBER, STAMP, Batch
+from scaleplan.specs.log_values import as_number, as_time
 
 LineReader = Callable[[str, LogRows], bool]
 """Takes one line of text; whether it was a row of its format."""

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from scaleplan.errors import brief
 from scaleplan.specs.files import shown, unreadable
 from scaleplan.specs.log_files import open_regular
-from scaleplan.specs.log_names import Roles, scale_of
+from scaleplan.specs.log_names import scale_of
 from scaleplan.specs.log_parquet import add_frame
+from scaleplan.specs.log_roles import Roles
 from scaleplan.specs.log_rows import LogContentError, LogRows
 from scaleplan.specs.log_series import chosen, one_run
 from scaleplan.specs.log_wandb_file import MAGIC, History, read_history

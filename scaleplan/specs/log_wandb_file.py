@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 from scaleplan.specs.files import unreadable
 from scaleplan.specs.log_damage import Damage
 from scaleplan.specs.log_files import open_regular
-from scaleplan.specs.log_names import as_number
 from scaleplan.specs.log_protobuf import Field, Schema, decode_error, message_class
 from scaleplan.specs.log_rows import LogContentError
+from scaleplan.specs.log_values import as_number
 
 MAGIC = b":W&B"
 _START = 7

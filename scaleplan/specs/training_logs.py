@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from scaleplan.specs.files import shown, unreadable
 from scaleplan.specs.log_blocks import open_log
 from scaleplan.specs.log_forms import STORES, known_form, store_of
-from scaleplan.specs.log_names import Roles
+from scaleplan.specs.log_roles import Roles
 from scaleplan.specs.log_rows import LogContentError, TrainingLog
 from scaleplan.specs.log_sources import Wanted, require_log, rows_of_file, rows_of_store
 
