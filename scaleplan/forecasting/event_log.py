@@ -10,8 +10,9 @@ from scaleplan.forecasting.events import Event
 from scaleplan.forecasting.levels import LARGE
 
 if TYPE_CHECKING:
+    from scaleplan.forecasting.course import Finding
     from scaleplan.forecasting.events import EventKind
-    from scaleplan.forecasting.levels import Finding, Levels
+    from scaleplan.forecasting.levels import Levels
     from scaleplan.forecasting.missing import Lost
     from scaleplan.forecasting.spikes import Change, Episode
     from scaleplan.forecasting.stalls import Stall
@@ -153,7 +154,9 @@ class EventLog:
         if each.state == "open" and "divergence" in levels.going:
             return
         kind: EventKind = "transient" if each.early and (not guessed or each.peak >= LARGE) else "spike"
-        if kind == "transient" and "transient" in levels.going:
+        if kind == "transient" and self._told("transient", start):
+            # A rise that was told as a spike while it was small is part of a transient that is told already.
+            self._events.pop(("spike", start), None)
             return
         other: EventKind = "spike" if kind == "transient" else "transient"
         self._events.pop((other, start), None)
@@ -166,6 +169,10 @@ class EventLog:
 
     def _lasts(self, *kinds: EventKind) -> bool:
         return any(each.kind in kinds and each.end is None for each in self._events.values())
+
+    def _told(self, kind: EventKind, start: float) -> bool:
+        """Whether an event of this kind lasts that began elsewhere."""
+        return any(each.kind == kind and each.end is None and each.step != start for each in self._events.values())
 
     def _replace_spikes(self, start: float) -> None:
         """Drop open spikes that turned out to be a divergence."""

@@ -4,62 +4,39 @@ Levels are medians of blocks of rows (beyond 64 rows the mean of medians of 64).
 become one, so that the blocks always cover the run so far and a block is at most 1/64 of it.
 
 The limits of size are our choice, set by what a person would act on and by measured runs that did and did not diverge:
-a rise of 4 % above the lowest level that lasts (``rises`` finds slower ones sooner); a fall of less than 5 % while the
-number of steps doubles, at a level above 65 % of the first, is a run that has not begun to learn.
+a rise of 4 % above the lowest level that lasts (``rises`` finds slower ones sooner). ``plateaus``, ``low`` and
+``off_band`` look at the same blocks.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
-from itertools import pairwise
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scaleplan.forecasting.medians import of_few, of_rows
+from scaleplan.forecasting.course import Course, Finding, noise_of, threes
+from scaleplan.forecasting.low import low
+from scaleplan.forecasting.medians import of_rows
+from scaleplan.forecasting.off_band import off_band
+from scaleplan.forecasting.plateaus import plateau
 from scaleplan.forecasting.rises import Rises
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from scaleplan.forecasting.course import Outlook, Sign
+
     Floats = NDArray[np.float64]
 
 MOST, UNIT = 128, 64
-RISE, STILL, MOVED = 0.04, 0.01, 0.15
-UNLEARNED, SLOW, UNIFORM = 0.65, 0.05, math.log(256)
-"""``UNIFORM``: a first loss below that of guessing bytes means that the log begins after learning did."""
-SUDDEN = 0.15
+RISE, MOVED = 0.04, 0.15
 FALLING = 0.45
 """As in ``spikes``: a rise of which less than this share of the level is left, and less than at first, is on its way
 down (our choice)."""
 TRANSIENT, LARGE = 0.10, 0.75
 """A rise of the level by this share early in the run is told as a transient: 1 to 4 nats where measured, of 4 to 10. Of
 fewer than 16 blocks the scatter says little: there it must be ``LARGE`` [nats]."""
-
-Sign = Literal["divergence", "plateau", "low", "off_band", "transient"]
-
-
-class Finding(NamedTuple):
-    """Something about the level: what, since which step, and how large [nats]; ``over``: it has ended at ``seen``."""
-
-    kind: Sign
-    start: float
-    seen: float
-    size: float
-    share: float
-    over: bool
-    why: str
-
-
-class Outlook(NamedTuple):
-    """What is expected: a band by steps, the steps of the whole run, and the least loss that is credible [nats]."""
-
-    step: Floats | None
-    low: Floats | None
-    high: Floats | None
-    total_steps: float
-    floor: float
 
 
 class Levels:
@@ -167,56 +144,65 @@ class Levels:
 
     def _look(self, early: bool, gap: float) -> list[Finding]:
         """All that a new block may tell."""
-        found: list[Finding] = []
         levels = np.array(self.levels)
-        count = len(levels)
-        noise = _noise(levels)
-        smooth = _threes(levels)
-        if count >= 6:
+        course = Course(self.ends, levels, self.rates, threes(levels), noise_of(levels), self.first)
+        found: list[Finding] = []
+        if len(levels) >= 6:
             found += self._settled(float(levels[-1]))
-            found += self._rise(smooth, levels, noise, early, gap)
-            found += self._plateaus(smooth, noise, early, gap)
-        found += self._low(levels, noise)
+            found += self._rise(course, early, gap)
+            diverging = "divergence" in self.going
+            found += self._note(plateau(course, self.going.get("plateau"), gap, early=early, diverging=diverging))
+        found += self._note(low(course, self.going.get("low"), self.outlook.floor))
         if self.outlook.step is not None:
-            found += self._band(levels)
+            for each in off_band(course, self.going, self.outlook):
+                found += self._note(each)
         return found
 
-    def _rise(self, smooth: Floats, levels: Floats, noise: float, early: bool, gap: float) -> list[Finding]:
+    def _note(self, finding: Finding | None) -> list[Finding]:
+        """Keep what begins, forget what is over."""
+        if finding is None:
+            return []
+        if finding.over:
+            del self.going[finding.kind]
+        else:
+            self.going[finding.kind] = finding
+        return [finding]
+
+    def _rise(self, course: Course, early: bool, gap: float) -> list[Finding]:
         """A level that stays above the lowest, or has come back to it."""
-        lowest = int(np.argmin(smooth))
-        base = float(smooth[lowest])
-        margin = max(RISE * abs(base), (4 if len(levels) < 24 else 6) * noise)
-        now, going = self.ends[-1], self.going.get("divergence")
+        levels, now = course.levels, self.ends[-1]
+        base = float(course.smooth.min())
+        going = self.going.get("divergence")
         if going is not None:
-            half = base + going.size / 2
-            needed = max(2, math.ceil(0.02 * len(levels)))
-            if len(levels) >= needed and bool((levels[-needed:] < half).all()) and now > going.seen:
-                del self.going["divergence"]
-                self._cleared = now
-                return [going._replace(seen=now, over=True)]
-            return []
-        high = (levels > base + margin) & (np.array(self.ends) > self._cleared)
-        low = np.flatnonzero(~high)
-        above = len(levels) - 1 - (int(low[-1]) if len(low) else -1)
-        enough = above >= max(2, math.ceil(0.05 * len(levels))) and (
-            gap < 1 or above * self.size * gap >= 200 or above > 0.25 * len(levels) >= 8
-        )
+            return self._recovered(levels, base, going)
         if early:
-            return self._transient(levels, base, noise)
-        if not enough:
+            return self._transient(levels, base, course.noise)
+        margin = max(RISE * abs(base), (4 if len(levels) < 24 else 6) * course.noise)
+        high = (levels > base + margin) & (np.array(self.ends) > self._cleared)
+        calm = np.flatnonzero(~high)
+        above = len(levels) - 1 - (int(calm[-1]) if len(calm) else -1)
+        if not self._long(above, gap) or not _stays(levels[-above:], base, course.noise, len(levels)):
             return []
-        part = levels[-above:]
-        size = float(np.median(part[-3:]) - base)
-        third = max(1, above // 3)
-        grows = float(np.mean(part[-third:]) - np.mean(part[:third])) > (
-            2 * noise / math.sqrt(third) if above >= 8 or len(levels) >= 64 else -noise
-        )
-        falls = size < FALLING * abs(base) and size < 0.75 * float(np.median(part[:third]) - base)
-        if falls or (size < MOVED * abs(base) and not grows):
-            return []
+        size = float(np.median(levels[-above:][-3:]) - base)
         calm = np.flatnonzero(levels[: len(levels) - above] <= base + margin / 2)
         start = self.ends[int(calm[-1]) + 1] if len(calm) else self.ends[0]
-        return [self._begin("divergence", start, now, size, size / abs(base), "it stays above its lowest level")]
+        return [self._begin("divergence", start, now, size, _share(size, base), "it stays above its lowest level")]
+
+    def _long(self, blocks: int, gap: float) -> bool:
+        """Whether so many blocks are long enough: 5 % of the run, and 200 steps or a quarter of a run of 32 blocks."""
+        if blocks < max(2, math.ceil(0.05 * len(self.levels))):
+            return False
+        return gap < 1 or blocks * self.size * gap >= 200 or blocks > 0.25 * len(self.levels) >= 8
+
+    def _recovered(self, levels: Floats, base: float, going: Finding) -> list[Finding]:
+        """The end of a divergence: half of its rise is gone."""
+        half, now = base + going.size / 2, self.ends[-1]
+        needed = max(2, math.ceil(0.02 * len(levels)))
+        if len(levels) < needed or not bool((levels[-needed:] < half).all()) or now <= going.seen:
+            return []
+        del self.going["divergence"]
+        self._cleared = now
+        return [going._replace(seen=now, over=True)]
 
     def _transient(self, levels: Floats, base: float, noise: float) -> list[Finding]:
         """A rise early in the run, and its end."""
@@ -228,7 +214,7 @@ class Levels:
         if going is None and size > least:
             calm = np.flatnonzero(levels <= base + size / 4)
             start = self.ends[int(calm[-1]) + 1]
-            return [self._begin("transient", start, now, size, size / abs(base), "early in the run it rises")]
+            return [self._begin("transient", start, now, size, _share(size, base), "early in the run it rises")]
         return []
 
     def _settled(self, level: float) -> list[Finding]:
@@ -239,113 +225,17 @@ class Levels:
         del self.going["transient"]
         return [going._replace(seen=self.ends[-1], over=True)]
 
-    def _at(self, smooth: Floats, share: float) -> float:
-        """The level when the run had this share of its steps."""
-        begun = self.first[0] if self.first[0] > 0 else 0.0
-        wanted = max(begun, share * self.ends[-1])
-        return float(smooth[min(bisect_left(self.ends, wanted), len(smooth) - 1)])
 
-    def _plateaus(self, smooth: Floats, noise: float, early: bool, gap: float) -> list[Finding]:
-        """A run that has not begun to learn, and one that has stopped."""
-        now, going = self.ends[-1], self.going.get("plateau")
-        level = float(smooth[-1])
-        half = self._at(smooth, 0.5)
-        fall = (half - level) / abs(half)
-        if going is not None:
-            if level < going.size * (0.95 if going.share else 0.99):
-                del self.going["plateau"]
-                return [going._replace(seen=now, over=True)]
-            return []
-        step, first = self.first
-        begins = step <= max(3 * gap, 200) and first >= UNIFORM
-        waited = now - step >= 1000 and len(smooth) >= 8 and not (early and self.rates[-1] == self.rates[-1])
-        unlearned = float(smooth.min()) > UNLEARNED * first and "divergence" not in self.going
-        if begins and waited and unlearned and fall < SLOW:
-            return [self._begin("plateau", step, now, level, 1.0, "it has not begun to learn")]
-        if early or len(smooth) < 64 or step > 0.1 * now or "divergence" in self.going:
-            return []
-        before = (self._at(smooth, 0.25) - half) / abs(half)
-        error = 2 * noise / abs(half)
-        if before >= 0.02 and fall + error < 0.1 * before and fall > -STILL:
-            return [
-                self._begin(
-                    "plateau",
-                    self.ends[bisect_left(self.ends, 0.5 * now)],
-                    now,
-                    level,
-                    0.0,
-                    "it has stopped falling",
-                )
-            ]
-        return []
-
-    def _low(self, levels: Floats, noise: float) -> list[Finding]:
-        """A level below what is credible, or a fall too sudden for learning."""
-        now, going = self.ends[-1], self.going.get("low")
-        count = len(levels)
-        level = float(levels[-2:].max()) if count >= 2 else math.inf
-        if going is not None:
-            if float(levels[-2:].min()) > going.share:
-                del self.going["low"]
-                return [going._replace(seen=now, over=True)]
-            return []
-        if count >= 3 and float(levels[-3:].max()) < self.outlook.floor:
-            size = self.outlook.floor - level
-            return [self._begin("low", self.ends[-3], now, size, self.outlook.floor, "floor")]
-        if count < 48:
-            return []
-        before = float(levels[-18:-3].min())
-        fell = float(levels[count // 2]) - before
-        rates = np.array(self.rates[-18:])
-        decayed = bool(rates[-1] < 0.7 * np.nanmax(rates)) if np.isfinite(rates).any() else False
-        if level < (1 - SUDDEN) * before - 4 * noise and fell < SUDDEN / 1.5 * before and not decayed:
-            return [self._begin("low", self.ends[-2], now, before - level, (1 - SUDDEN / 2) * before, "sudden")]
-        return []
-
-    def _band(self, levels: Floats) -> list[Finding]:
-        """A level outside what was expected for 2 % of the run."""
-        steps, look = np.array(self.ends), self.outlook
-        assert look.step is not None
-        assert look.low is not None
-        assert look.high is not None
-        inside = (steps >= look.step[0]) & (steps <= look.step[-1])
-        if not inside[-1]:
-            return []
-        excess = levels - np.interp(steps, look.step, look.high)
-        short = np.interp(steps, look.step, look.low) - levels
-        span = 0.02 * (look.total_steps if math.isfinite(look.total_steps) else float(look.step[-1]))
-        found: list[Finding] = []
-        sides: tuple[tuple[Sign, Floats], ...] = (("off_band", excess), ("low", short))
-        for kind, far in sides:
-            out = (far > 0) & inside
-            going = self.going.get(kind)
-            if going is not None and going.why == "band":
-                if len(out) >= 2 and not out[-2:].any():
-                    del self.going[kind]
-                    found.append(going._replace(seen=float(steps[-1]), over=True))
-                continue
-            calm = np.flatnonzero(~out)
-            start = int(calm[-1]) + 1 if len(calm) else 0
-            if going is None and len(steps) - start >= 2 and steps[-1] - steps[start] >= span:
-                size = float(np.median(far[start:]))
-                found.append(self._begin(kind, float(steps[start]), float(steps[-1]), size, -math.inf, "band"))
-        return found
+def _share(size: float, base: float) -> float:
+    """A rise as a share of the level it rose from."""
+    return size / abs(base) if base else math.inf
 
 
-def _noise(levels: Floats) -> float:
-    """Scatter of neighbouring levels about their course, of the last 32."""
-    if len(levels) < 4:
-        return 0.0
-    last = levels[-33:].tolist()
-    apart = [after - before for before, after in pairwise(last)]
-    middle = of_few(apart)
-    return 1.4826 * of_few(abs(each - middle) for each in apart) / math.sqrt(2)
-
-
-def _threes(levels: Floats) -> Floats:
-    """Each level's median with the two before it."""
-    if len(levels) < 3:
-        return levels
-    padded = np.concatenate((levels[:1], levels[:1], levels))
-    one, two, three = padded[:-2], padded[1:-1], padded[2:]
-    return np.maximum(np.minimum(one, two), np.minimum(np.maximum(one, two), three))
+def _stays(part: Floats, base: float, noise: float, count: int) -> bool:
+    """Whether levels above the lowest, the last of ``count``, are there to stay: large or growing, and not falling."""
+    size, third = float(np.median(part[-3:]) - base), max(1, len(part) // 3)
+    if size < FALLING * abs(base) and size < 0.75 * float(np.median(part[:third]) - base):
+        return False
+    grown = float(np.mean(part[-third:]) - np.mean(part[:third]))
+    sure = 2 * noise / math.sqrt(third) if len(part) >= 8 or count >= 64 else -noise
+    return size >= MOVED * abs(base) or grown > sure

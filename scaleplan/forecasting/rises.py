@@ -89,5 +89,5 @@ class Rises:
         if size > GROWING * abs(lowest) and grows > max(1.5 * width / math.sqrt(third), 0.004 * abs(lowest)):
             start = self.start
             self.reset()
-            return start, size, size / abs(lowest)
+            return start, size, size / abs(lowest) if lowest else math.inf
         return None

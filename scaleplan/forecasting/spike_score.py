@@ -1,7 +1,6 @@
 """The spike score of OLMo 2, printed for comparison with what others report; alarms use another rule (``spikes``).
 
-The percentage of values at least 7 standard deviations from the mean of the 1000 values before them (2501.00656, on
-training stability: values "at least seven standard deviations away from a rolling average of the last 1,000 values");
+The percentage of values at least 7 standard deviations from the rolling mean of the last 1000 (OLMo 2, 2501.00656);
 that the value itself is left out of its mean is our reading.
 """
 

@@ -1,9 +1,9 @@
 """Whether a row is early enough for a rise to be a transient of the warm-up.
 
 The warm-up is as long as told, or until the learning rate stops rising; a rise counts as its transient until 1.5
-times its end, since the rate is at its peak there (our choice). Without either, 2000 steps (LLaMA 2302.13971, section
-2.3: "we use 2,000 warmup steps"; at most a tenth of the steps planned) or 20 rows are taken, if the log begins where
-the run does: a guess, by which a rise below ``levels.LARGE`` still is a spike.
+times its end, since the rate is at its peak there (our choice). Without either, 2000 steps (our choice, a usual length;
+at most a tenth of the steps planned) or 20 rows are taken, if the log begins where the run does: a guess, by which a
+rise below ``levels.LARGE`` still is a spike.
 """
 
 from __future__ import annotations

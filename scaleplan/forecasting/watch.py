@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from scaleplan.errors import UsageError
+from scaleplan.forecasting.course import Outlook
 from scaleplan.forecasting.event_log import EventLog
-from scaleplan.forecasting.levels import Levels, Outlook
+from scaleplan.forecasting.levels import Levels
 from scaleplan.forecasting.missing import Change as LostChange
 from scaleplan.forecasting.missing import Missing
 from scaleplan.forecasting.pace import Pace

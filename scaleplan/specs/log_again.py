@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from scaleplan.errors import InputFileError, Notice
 from scaleplan.specs.files import unreadable
 from scaleplan.specs.log_files import open_regular
-from scaleplan.specs.log_forms import refuse_binary
 from scaleplan.specs.log_rows import LogContentError, LogRows
-from scaleplan.specs.log_sources import Wanted, rows_of_store, rows_of_text
+from scaleplan.specs.log_sources import Wanted, rows_of_store, rows_of_value
 from scaleplan.specs.log_tail import RESTARTS, Restart
 
 if TYPE_CHECKING:
@@ -66,14 +65,13 @@ class Again:
         if self._store is not None:
             return rows_of_store(self._path, self._store, self._wanted)
         if self._data is not None:
-            return rows_of_text(self._data, self._wanted)
+            return rows_of_value(self._data, self._wanted)
         try:
             with open_regular(self._path) as file:
                 data = file.read()
         except OSError as error:
             raise unreadable(self._wanted.name, error) from None
-        refuse_binary(data, self._wanted.name)
-        return rows_of_text(data, self._wanted)
+        return rows_of_value(data, self._wanted)
 
 
 def _state(path: str) -> object:

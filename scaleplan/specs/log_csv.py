@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from scaleplan.errors import InputFileError, brief, nearest, quoted
 from scaleplan.specs.log_blocks import lines_of
-from scaleplan.specs.log_chunks import count_of, csv_chunk, in_halves, worth_polars
+from scaleplan.specs.log_chunks import count_of, in_halves, worth_polars
+from scaleplan.specs.log_csv_chunks import csv_chunk
 from scaleplan.specs.log_names import known_names, scale_of
 from scaleplan.specs.log_roles import Roles
 from scaleplan.specs.log_rows import LogContentError, LogRows

@@ -6,7 +6,8 @@ import json
 from typing import cast
 
 from scaleplan.specs.log_blocks import lines_of
-from scaleplan.specs.log_chunks import count_of, in_halves, json_chunk, worth_polars
+from scaleplan.specs.log_chunks import count_of, in_halves, worth_polars
+from scaleplan.specs.log_json_chunks import json_chunk
 from scaleplan.specs.log_rows import LogRows
 
 FORM = "JSON lines"

@@ -112,7 +112,11 @@ def _which(runs: Mapping[str, str], run: str | None, name: str, how: str) -> str
 
 def _read_folder(path: Path, name: str, roles: Roles, run: str | None, rows: LogRows) -> Found:
     runs = {each.id: each for each in _run_folders(path)}
-    wanted = runs[_which({each.id: each.name for each in runs.values()}, run, name, "give the folder of one")]
+    wanted = runs[
+        _which(
+            {each.id: each.name for each in runs.values()}, run, name, "name one with --run NAME, or give its folder"
+        )
+    ]
     files = dict(sorted(_metric_files(wanted.metrics, "")))
     names = chosen(files, roles, name, "metric")
     return names, {metric: _read_metric(files[metric], rows) for metric in names.values()}
@@ -220,7 +224,7 @@ def _query(store: sqlite3.Connection, name: str, roles: Roles, run: str | None, 
         "AND EXISTS (SELECT 1 FROM metrics WHERE metrics.run_uuid = runs.run_uuid) ORDER BY start_time",
         (_DELETED,),
     )
-    wanted = _which({str(each): str(called) for each, called in runs}, run, name, "name one of them")
+    wanted = _which({str(each): str(called) for each, called in runs}, run, name, "name one with --run NAME")
     keys = [str(key) for (key,) in store.execute("SELECT DISTINCT key FROM metrics WHERE run_uuid = ?", (wanted,))]
     found: dict[str, Series] = {}
     names = chosen(sorted(keys), roles, name, "metric")

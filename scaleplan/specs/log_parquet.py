@@ -10,8 +10,8 @@ from scaleplan.errors import InputFileError, brief, nearest, quoted
 from scaleplan.specs.log_files import open_regular
 from scaleplan.specs.log_names import known_names, scale_of
 from scaleplan.specs.log_roles import Roles
-from scaleplan.specs.log_rows import LogContentError, LogRows
-from scaleplan.specs.log_series import chosen
+from scaleplan.specs.log_rows import JOINED, LogContentError, LogRows
+from scaleplan.specs.log_series import chosen, joined
 from scaleplan.specs.log_values import as_time
 
 if TYPE_CHECKING:
@@ -123,7 +123,12 @@ def add_frame(rows: LogRows, frame: pl.DataFrame, name: str) -> None:
         if add is None:
             rows.extend_evaluations(step[here], values[here])
         else:
-            others = {each: column[here] for each, (column, _) in columns.items() if each != "eval_loss"}
+            alone = ~there & ~columns["eval_loss"][1] if "eval_loss" in columns else ~there
+            others = {
+                each: joined(step, here, alone, column) if each in JOINED else column[here]
+                for each, (column, _) in columns.items()
+                if each != "eval_loss"
+            }
             add(step[here], others)
     rows.unreadable += int((used & ~placed).sum())
     rows.ignored += int((~used).sum())

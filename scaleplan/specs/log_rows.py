@@ -24,6 +24,8 @@ __all__ = ["LogContentError", "LogRows", "TrainingLog"]
 
 _ID_NAMES = ("run", "id", "run_id")
 """What a result calls its run, the first that is there counts."""
+JOINED = ("tokens", "grad_norm", "lr", "step_time")
+"""What a row of training takes from rows without a loss at its step; a time is that of its own row."""
 _WAITING = 64
 """Our choice: at so many steps values may wait for the loss, which tools write a row or two later."""
 
@@ -31,8 +33,9 @@ _WAITING = 64
 class LogRows:
     """Rows as they are found, in columns.
 
-    A row with other numbers than a loss (Lightning writes ``lr-AdamW`` in one of its own) is part of the row of training
-    at its step: of the last one, where that lacks them, or of the next. Rows of evaluations stay what they are.
+    A row with other numbers than a loss (Lightning writes ``lr-AdamW`` in one of its own) is part of the row of
+    training at its step: of the last one, where that lacks them and was not given out yet, or of the next. Rows of
+    evaluations stay what they are.
 
     Args:
         form: what the format is called.
@@ -67,7 +70,10 @@ class LogRows:
         """A row of training at a step: its ``loss``, and what else it has by role."""
         columns = self.columns
         if self._waiting and (waited := self._waiting.pop(step, None)) is not None:
-            found = waited | dict(found)
+            found = {
+                **found,
+                **{role: value for role, value in waited.items() if math.isnan(found.get(role, math.nan))},
+            }
         for role in found:
             self._add_column(role)
         self.steps.append(step)
@@ -94,28 +100,28 @@ class LogRows:
         self.steps.frombytes(np.ascontiguousarray(step, dtype=np.float64).data.cast("B"))
         for each in [each for each in self._waiting if (step == each).any()]:
             place = len(self.steps) - len(step) + int(np.argmax(step == each))
-            self._fill_in(place, self._waiting.pop(each), set(here))
+            self._fill_in(place, self._waiting.pop(each))
 
     def _add_column(self, role: str) -> None:
         if role not in self.columns and role in COLUMNS:
             self.columns[role] = without_values(len(self.steps))
 
-    def _fill_in(self, place: int, found: Mapping[str, float], there: Iterable[str]) -> dict[str, float]:
+    def _fill_in(self, place: int, found: Mapping[str, float]) -> dict[str, float]:
         """Give a row what it lacks; what is left over."""
         left: dict[str, float] = {}
         for role, value in found.items():
             self._add_column(role)
-            if role in there or not math.isnan(self.columns[role][place]):
-                left[role] = value
-            else:
+            if math.isnan(self.columns[role][place]):
                 self.columns[role][place] = value
+            else:
+                left[role] = value
         return left
 
     def _join(self, step: float, found: Mapping[str, float]) -> None:
         """Numbers that stand in a row without a loss."""
-        left = {role: value for role, value in found.items() if role in COLUMNS}
+        left = {role: value for role, value in found.items() if role in JOINED and not math.isnan(value)}
         if left and self.steps and self.steps[-1] == step:
-            left = self._fill_in(len(self.steps) - 1, left, ())
+            left = self._fill_in(len(self.steps) - 1, left)
         if left:
             self._waiting[step] = self._waiting.pop(step, {}) | left
             if len(self._waiting) > _WAITING:

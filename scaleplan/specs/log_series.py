@@ -121,6 +121,24 @@ def add_rows(rows: LogRows, names: Mapping[str, str], named: Mapping[str, Series
     return left
 
 
+def joined(step: Floats, here: NDArray[np.bool_], others: NDArray[np.bool_], values: Floats) -> Floats:
+    """A column at the rows with a loss, where one lacks a value that of a row without a loss at the same step.
+
+    Args:
+        step: of all rows.
+        here: which rows have a loss.
+        others: which have none, and no evaluation.
+        values: of all rows, NaN where one has none.
+    """
+    import numpy as np
+
+    own = values[here]
+    theirs = others & ~np.isnan(values) & np.isfinite(step)
+    if not theirs.any():
+        return own
+    return np.where(np.isnan(own), _at(step[here], step[theirs], values[theirs])[0], own)
+
+
 def _at(step: Floats, theirs: Floats, values: Floats) -> tuple[Floats, int]:
     """Values at the steps of rows, NaN where there is none, and how many are at no row."""
     import numpy as np

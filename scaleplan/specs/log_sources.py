@@ -8,6 +8,7 @@ from typing import BinaryIO, NamedTuple
 
 from scaleplan.errors import InputFileError, nearest, quoted
 from scaleplan.specs.log_blocks import LineCutter, Parser, read_piece, without_mark
+from scaleplan.specs.log_csv import FORM as CSV
 from scaleplan.specs.log_forms import (
     LOOKED_FOR,
     STORES,
@@ -94,6 +95,18 @@ def _head(pieces: Iterator[bytes], name: str) -> tuple[bytes, bool]:
     return whole + cutter.rest(), True
 
 
+def rows_of_value(data: bytes, wanted: Wanted) -> LogRows:
+    """The rows of a whole file that is one JSON value.
+
+    Raises:
+        LogContentError: as of ``rows_of_file``.
+    """
+    refuse_binary(data, wanted.name)
+    if not data.strip():
+        raise nothing(wanted, data)
+    return rows_of_text(data, wanted)
+
+
 def rows_of_text(data: bytes, wanted: Wanted) -> LogRows:
     """The rows of a file that is one JSON value, or else of its lines.
 
@@ -171,12 +184,15 @@ def require_one_run(rows: LogRows, name: str) -> None:
     if rows.run is None and len(rows.runs) > 1:
         named = ", ".join(quoted(each) for each in sorted(rows.runs)[:2])
         raise LogContentError(
-            f"{name}: rows of {len(rows.runs)} runs ({named} ...); a log is of one: split the file, or name the run"
+            f"{name}: rows of {len(rows.runs)} runs ({named} ...); a log is of one: name it with --run NAME, "
+            "or split the file"
         )
 
 
 def _no_rows(rows: LogRows, name: str) -> str:
     seen = rows.ignored + rows.unreadable
+    if rows.form == CSV and not seen:
+        return f"{name}: a header and no rows below it: nothing was logged yet"
     bad = f"; unreadable: {rows.first_unreadable}" if rows.first_unreadable else ""
     what = f"no line of {seen:,} could be read as a training log ({rows.form}){bad}"
     return f"{name}: {what}; looked for {LOOKED_FOR}"

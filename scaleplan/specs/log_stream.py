@@ -210,7 +210,9 @@ class LogStream:
 
     def _begun(self, *, last: bool) -> bool:
         """Whether the first lines say what reads the others."""
-        form = self._wanted.form or (form_of(self._head, self._wanted.roles, ended=last) if self._head else None)
+        if not self._head.strip():
+            return False
+        form = self._wanted.form or form_of(self._head, self._wanted.roles, ended=last)
         if form is None:
             return False
         if form not in WHOLE:

@@ -7,12 +7,12 @@ one function of a line here and one line in ``READERS``.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 
 from scaleplan.errors import Notice
 from scaleplan.specs.log_chunks import in_halves, worth_polars
-from scaleplan.specs.log_names import role_of
 from scaleplan.specs.log_roles import Roles
 from scaleplan.specs.log_rows import LogRows
 from scaleplan.specs.log_templates import NUMBER, STAMP, Batch
@@ -21,7 +21,8 @@ from scaleplan.specs.log_values import as_number, as_time
 LineReader = Callable[[str, LogRows], bool]
 """Takes one line of text; whether it was a row of its format."""
 _ITERATION = re.compile(r"\biteration\s+(\d{1,15})\s*/\s*(\d{1,15})\s*\|")
-_VALIDATION = re.compile(r"validation loss at (?:iteration (\d{1,15})|the end of training)([^|]{0,200})\|")
+_VALIDATION = re.compile(r"validation(?:-0)? loss at (?:iteration (\d{1,15})|the end of training)([^|]{0,200})\|")
+"""Of several validation sets (``validation-1 loss at``) the first one is read."""
 _NANO_STEP = re.compile(rf"\bstep (\d{{1,15}}): train loss {NUMBER}, val loss {NUMBER}(?![\d.])")
 _NANO_ITER = re.compile(rf"\biter (\d{{1,15}}): loss {NUMBER}(?![\d.])(?:, time {NUMBER}ms)?")
 _PAIR = re.compile(r"""['"]([^'"]{1,100})['"]\s*:\s*['"]?([^\s,'"{}\[\]]{1,100})""")
@@ -39,13 +40,28 @@ def megatron_line(line: str, rows: LogRows) -> bool:
     found = rows.roles.numbers({key.strip(): value.strip() for key, _, value in fields})
     rows.facts["total_steps"] = float(start[2])
     if "loss" not in found:
-        return False
+        if not _is_unprinted(fields, rows):
+            return False
+        found["loss"] = math.nan
     stamp = STAMP.search(line, 0, start.start())
     time = None if stamp is None else as_time(stamp[1])
     if time is not None and "time" not in rows.roles.given:
         found["time"] = time
     rows.train(float(start[1]), found)
     return True
+
+
+def _is_unprinted(fields: list[tuple[str, str, str]], rows: LogRows) -> bool:
+    """Whether the loss is missing since it is not a number: it is printed where it is at least 0 (``avg >= 0.0``).
+
+    Only in a log that had losses, in a line that has what stands behind the loss. Where iterations were skipped there
+    may be none at all.
+    """
+    numbers = {key.strip(): as_number(value) for key, _, value in fields}
+    named = any(role is not None and role[0] == "loss" for role in map(rows.roles.of, numbers))
+    begun = bool(rows.steps) or rows.last_step is not None
+    whole = "number of nan iterations" in numbers and numbers.get("number of skipped iterations") == 0
+    return begun and whole and not named
 
 
 def _megatron_validation(line: str, rows: LogRows) -> bool:

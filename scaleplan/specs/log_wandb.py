@@ -18,8 +18,8 @@ from scaleplan.specs.log_files import open_regular
 from scaleplan.specs.log_names import scale_of
 from scaleplan.specs.log_parquet import add_frame
 from scaleplan.specs.log_roles import Roles
-from scaleplan.specs.log_rows import LogContentError, LogRows
-from scaleplan.specs.log_series import chosen, one_run
+from scaleplan.specs.log_rows import JOINED, LogContentError, LogRows
+from scaleplan.specs.log_series import chosen, joined, one_run
 from scaleplan.specs.log_wandb_file import MAGIC, History, read_history
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def read_wandb(path: Path, name: str, columns: Mapping[str, str], run: str | Non
         runs = _run_files(path)
         if not runs:
             raise LogContentError(f"{name}: no folder of a run (run-*.wandb) in it")
-        files = runs[one_run(list(runs), run, name, "give the folder of one")]
+        files = runs[one_run(list(runs), run, name, "name one with --run ID, or give its folder")]
         return _read_runs(files, roles, name)
     with open_regular(path) as file:
         head = file.readline(2**20)
@@ -132,10 +132,27 @@ def _add_history(rows: LogRows, history: History, names: Mapping[str, str]) -> N
         here = here[np.isfinite(step[here])]
         rows.stepless += len(column.row) - here.size
         if role == "loss":
-            rows.extend(step[here], {each: others[each][here] for each in others if each != "eval_loss"})
+            rows.extend(step[here], _beside(step, here, others))
         else:
             rows.extend_evaluations(step[here], others[role][here])
     rows.ignored += history.rows - len({row for each in losses for row in each.row})
+
+
+def _beside(step: Floats, here: NDArray[np.int64], others: Mapping[str, Floats]) -> dict[str, Floats]:
+    """What rows with a loss have, some of it from rows of their own at the same steps (Lightning logs ``lr`` so)."""
+    import numpy as np
+
+    with_loss, alone = np.zeros(step.size, dtype=np.bool_), np.ones(step.size, dtype=np.bool_)
+    with_loss[here] = True
+    for role in ("loss", "eval_loss"):
+        if role in others:
+            alone &= np.isnan(others[role])
+    alone &= ~with_loss
+    return {
+        role: joined(step, with_loss, alone, values) if role in JOINED else values[here]
+        for role, values in others.items()
+        if role != "eval_loss"
+    }
 
 
 def _step_keys(history: History, roles: Roles) -> list[str]:
@@ -185,7 +202,7 @@ def _read_chart(path: Path, names: list[str], roles: Roles, name: str, run: str 
 
     of_runs = {each: found for each in names if (found := _of_chart(each)) is not None}
     runs = list(dict.fromkeys(found[0] for found in of_runs.values()))
-    wanted = one_run(runs, run, name, "name one of them")
+    wanted = one_run(runs, run, name, "name one with --run NAME")
     columns = {names[0]: names[0]}
     columns |= {each: metric for each, (of_run, metric) in of_runs.items() if of_run == wanted}
     if roles.of(names[0]) is not None:

@@ -1,11 +1,13 @@
-"""MLflow's two local stores, written by MLflow: runs by name, numbers that are none, and stores that are damaged."""
+"""MLflow's two local stores, as MLflow writes them: runs by name, numbers that are none, stores that are damaged."""
 
 from __future__ import annotations
 
 import logging
 import math
+import os
 import shutil
 import sqlite3
+import sys
 import warnings
 from contextlib import closing
 from pathlib import Path
@@ -21,42 +23,92 @@ STEPS = 20
 START = 1_700_000_000_000
 
 
-def metrics(entities, shift=0.0):
+RUNS = (("small", 0.0), ("large", -1.0), ("gone", 0.0))
+REAL_DATABASE = "SCALEPLAN_REAL_STORES" in os.environ
+TABLES = Path(__file__).parent / "real_logs" / "mlflow_tables.sql"
+
+
+def values_of(shift):
     """A run's values: one loss that is no number, one that is infinite, two evaluations."""
     found = []
     for step in range(STEPS):
         loss = math.nan if step == 7 else math.inf if step == 8 else 3 - step / 100 + shift
-        found += [entities.Metric("train/loss", loss, START + 1000 * step, step)]
-        found += [entities.Metric("lr", 0.5, START + 1000 * step + 3, step)]
+        found += [("train/loss", loss, START + 1000 * step, step), ("lr", 0.5, START + 1000 * step + 3, step)]
         if step % 10 == 9:
-            found += [entities.Metric("eval_loss", 3.5, START + 1000 * step, step)]
+            found += [("eval_loss", 3.5, START + 1000 * step, step)]
     return found
 
 
-@pytest.fixture(scope="module")
-def stores(tmp_path_factory):
-    """Both stores with the same two runs, and a third that was deleted."""
-    pytest.importorskip("mlflow", reason="mlflow-skinny is not installed")
-    pytest.importorskip("alembic", reason="alembic, which MLflow needs for SQLite, is not installed")
-    folder = tmp_path_factory.mktemp("mlflow")
+def write_by_mlflow(uri, folder):
+    """Two runs, and a third that was deleted, by MLflow's own client."""
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")
         patch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+        for optional in ("pandas", "polars", "scipy"):  # mlflow-skinny does without; to import them takes seconds
+            patch.setitem(sys.modules, optional, None)
+        patch.chdir(folder)
         from mlflow import entities
         from mlflow.tracking import MlflowClient
 
-        for uri in ((folder / "mlruns").as_uri(), f"sqlite:///{folder / 'mlflow.db'}"):
-            client = MlflowClient(tracking_uri=uri)
-            experiment = client.create_experiment("ladder", artifact_location=(folder / "artifacts").as_uri())
-            for name, shift in (("small", 0.0), ("large", -1.0), ("gone", 0.0)):
-                run = client.create_run(experiment, run_name=name).info.run_id
-                client.log_batch(run, metrics(entities, shift))
-                if name == "gone":
-                    client.delete_run(run)
+        client = MlflowClient(tracking_uri=uri)
+        experiment = client.create_experiment("ladder", artifact_location=(folder / "artifacts").as_uri())
+        for name, shift in RUNS:
+            run = client.create_run(experiment, run_name=name).info.run_id
+            client.log_batch(run, [entities.Metric(*each) for each in values_of(shift)])
+            if name == "gone":
+                client.delete_run(run)
     logging.disable(level)
+
+
+def write_as_mlflow(path):
+    """The same runs as rows of its tables: NaN stands as 0 with ``is_nan``, infinity as the largest number."""
+    with closing(sqlite3.connect(path)) as store:
+        store.executescript(TABLES.read_text())
+        for place, (name, shift) in enumerate(RUNS):
+            state = "deleted" if name == "gone" else "active"
+            run = f"{place:032x}"
+            store.execute(
+                "INSERT INTO runs (run_uuid, name, status, start_time, lifecycle_stage) VALUES (?, ?, 'RUNNING', ?, ?)",
+                (run, name, START + place, state),
+            )
+            rows = [
+                (key, 0.0 if math.isnan(value) else min(value, sys.float_info.max), time, run, step, math.isnan(value))
+                for key, value, time, step in values_of(shift)
+            ]
+            store.executemany("INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?)", rows)
+        store.commit()
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory):
+    """Both stores with the same runs.
+
+    MLflow writes the folder. Its database, of which the migrations take seconds, it writes where the environment has
+    ``SCALEPLAN_REAL_STORES``; the rows are put into the same tables otherwise.
+    """
+    pytest.importorskip("mlflow", reason="mlflow-skinny is not installed")
+    folder = tmp_path_factory.mktemp("mlflow")
+    write_by_mlflow((folder / "mlruns").as_uri(), folder)
+    if REAL_DATABASE:
+        pytest.importorskip("alembic", reason="alembic, which MLflow needs for SQLite, is not installed")
+        write_by_mlflow(f"sqlite:///{folder / 'mlflow.db'}", folder)
+    else:
+        write_as_mlflow(folder / "mlflow.db")
     return folder
+
+
+def columns_of(store, table):
+    return [(name, kind, bool(needed)) for _, name, kind, needed, *_ in store.execute(f"PRAGMA table_info({table})")]
+
+
+@pytest.mark.skipif(not REAL_DATABASE, reason="SCALEPLAN_REAL_STORES is not set")
+def test_the_tables_are_those_that_mlflow_makes(stores):
+    with closing(sqlite3.connect(stores / "mlflow.db")) as real, closing(sqlite3.connect(":memory:")) as ours:
+        ours.executescript(TABLES.read_text())
+        for table in ("runs", "metrics"):
+            assert columns_of(real, table) == columns_of(ours, table)
 
 
 @pytest.fixture(params=["mlruns", "mlflow.db"])
@@ -98,7 +150,7 @@ def test_several_runs_are_refused_with_their_names(store):
     assert "(small)" in message
     assert "(large)" in message
     assert "gone" not in message
-    assert message.endswith("give the folder of one" if store.name == "mlruns" else "name one of them")
+    assert message.endswith("name one with --run NAME" + ", or give its folder" * (store.name == "mlruns"))
     assert "no run 'tiny'" in refused(store, run="tiny", kind=InputFileError)
 
 

@@ -39,6 +39,7 @@ def folder(tmp_path_factory):
                 run.log({**row, "table": "y" * 70_000} if step == 50 else row)
                 if step % 100 == 99:
                     run.log({"eval/loss": 3.5, "train/global_step": 10 * step})
+                    run.log({"train/grad_norm": 1.5, "train/global_step": 10 * step})
         wandb.teardown()  # waits for the process that writes the file: the end of a run does not
     return home
 
@@ -68,15 +69,16 @@ def test_an_offline_run_has_all_its_rows_at_the_steps_that_it_logged(folder, fil
         expected[7:9] = np.nan, np.inf
         np.testing.assert_allclose(log.loss, expected, rtol=1e-15)
         assert log.lr.tolist() == [0.5] * STEPS
+        assert (log.step[~np.isnan(log.grad_norm)].tolist(), np.nanmax(log.grad_norm)) == ([990, 1990, 2990], 1.5)
         assert np.all(np.diff(log.time) >= 0)
         assert log.time[0] > 1.7e9
         assert (log.eval_step.tolist(), log.eval_loss.tolist()) == ([990, 1990, 2990], [3.5] * 3)
-        assert (log.format, log.unreadable, log.ignored, log.notices) == ("Weights & Biases run", 0, 0, ())
+        assert (log.format, log.unreadable, log.ignored, log.notices) == ("Weights & Biases run", 0, 3, ())
 
 
 def test_steps_can_be_those_that_count_the_calls(file):
     log = read(file, {"step": "_step"})
-    assert log.step[[0, 99, 100, -1]].tolist() == [0, 99, 101, STEPS + 1]
+    assert log.step[[0, 99, 100, -1]].tolist() == [0, 99, 102, STEPS + 3]
 
 
 def test_a_flipped_bit_costs_one_row_and_is_told(file, tmp_path):
@@ -110,7 +112,7 @@ def test_several_runs_are_refused_and_one_can_be_named(file, tmp_path):
         (tmp_path / "wandb" / name).mkdir(parents=True)
         shutil.copy(file, tmp_path / "wandb" / name / f"run-{run}.wandb")
     (tmp_path / "wandb" / "latest-run").symlink_to(tmp_path / "wandb" / "run-3-bb")
-    assert refused(tmp_path) == "wb: 2 runs ('aa', 'bb'); give the folder of one"
+    assert refused(tmp_path) == "wb: 2 runs ('aa', 'bb'); name one with --run ID, or give its folder"
     assert len(read(tmp_path, run="bb").loss) == STEPS
     resumed = read(tmp_path / "wandb", run="aa")
     assert (len(resumed.written.loss), len(resumed.loss)) == (2 * STEPS, STEPS)
@@ -119,7 +121,7 @@ def test_several_runs_are_refused_and_one_can_be_named(file, tmp_path):
 def test_a_key_that_is_not_there_is_refused_with_those_that_are(file):
     message = refused(file, {"lr": "optim.learning"})
     assert "no key 'optim.learning' for lr" in message
-    assert "There is '_runtime', '_step', '_timestamp', 'eval/loss', 'optim.lr' and 2 more" in message
+    assert "There is '_runtime', '_step', '_timestamp', 'eval/loss', 'optim.lr' and 3 more" in message
 
 
 def test_without_protobuf_the_message_names_the_extra(file, monkeypatch):
@@ -170,7 +172,7 @@ def test_of_a_chart_of_several_runs_one_is_named(tmp_path):
     head, *rows = CHART.splitlines()
     more = head.partition(",")[2].replace("fox-1", "Group: a - b")
     path = chart(tmp_path, "\n".join([f"{head},{more}", *(f"{row},1,1,1,2.5,2.5,2.5" for row in rows)]))
-    assert refused(path) == "wb: 2 runs ('fox-1', 'Group: a - b'); name one of them"
+    assert refused(path) == "wb: 2 runs ('fox-1', 'Group: a - b'); name one with --run NAME"
     assert read(path, run="Group: a - b").loss.tolist() == [2.5] * 4
     assert "no run 'fox'. Did you mean fox-1?" in refused(path, run="fox", kind=InputFileError)
 

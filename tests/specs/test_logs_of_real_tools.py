@@ -3,13 +3,14 @@
 ``real_logs`` holds what tools too large for the tests wrote in runs of ten steps on a CPU, with PyTorch 2.15.0:
 Transformers 5.23.0 of Hugging Face (``trainer_state.json`` of its ``Trainer`` with ``include_num_input_tokens_seen``,
 and what that printed), and Lightning 2.6.6 (``metrics.csv`` of its ``CSVLogger`` with a ``LearningRateMonitor``). The
-training loops of Megatron-LM and nanoGPT are in no package: their lines are made with the format strings of their
-sources.
+training loops of Megatron-LM and nanoGPT are in no package, so none of them wrote a line here: lines are made with the
+format strings in their public sources, against which these were checked.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from datetime import datetime
 from pathlib import Path
 
@@ -54,6 +55,7 @@ def test_what_lightning_s_csv_logger_wrote():
     assert log.step.tolist() == list(range(10))
     assert log.loss.tolist() == table["train_loss"].drop_nulls().to_list()
     assert log.grad_norm.tolist() == table["grad_norm"].drop_nulls().to_list()
+    assert log.lr.tolist() == table["lr-AdamW"].drop_nulls().to_list()
     assert (log.eval_step.tolist(), log.eval_loss.tolist()) == ([4, 9], table["val_loss"].drop_nulls().to_list())
 
 
@@ -104,9 +106,10 @@ def test_a_table_of_pandas_in_every_format(tmp_path):
 
 
 def test_lines_as_megatron_formats_them(tmp_path):
-    """``training_log`` and ``evaluate_and_print_results`` of NVIDIA/Megatron-LM, megatron/training/training.py."""
+    """``training_log`` and ``evaluate_and_print_results`` of NVIDIA/Megatron-LM, megatron/training/training.py, as they
+    stand at commit 001b00c: the loss is printed where ``avg >= 0.0``, so that one which is not a number is left out."""
     lines = ["training ..."]
-    for iteration in (10, 20, 30):
+    for iteration in (10, 20, 30, 40):
         line = f" [{datetime(2026, 3, 1, 10, 0, iteration):%Y-%m-%d %H:%M:%S.%f}]"
         line += " iteration {:8d}/{:8d} |".format(iteration, 100)  # noqa: UP032 - as it stands there
         line += f" consumed samples: {iteration * 256:12d} |"
@@ -114,27 +117,31 @@ def test_lines_as_megatron_formats_them(tmp_path):
         line += f" throughput per GPU (TFLOP/s/GPU): {389.2:.1f} |"
         line += f" learning rate: {3e-4 / iteration:.6E} |"
         line += f" global batch size: {256:5d} |"
-        line += " {}: {:.6E} |".format("lm loss", 9 - iteration / 10)
+        avg = 9 - iteration / 10 if iteration < 40 else math.nan
+        if avg >= 0.0:
+            line += " {}: {:.6E} |".format("lm loss", avg)
         line += f" loss scale: {1.0:.1f} |"
         line += f" grad norm: {iteration / 8:.3f} |"
         line += f" number of skipped iterations: {0:3d} |"
         lines.append(f"{line} number of nan iterations: {0:3d} |")
-    evaluation = (
-        " validation loss at iteration 30 on validation set | lm loss value: 6.500000E+00 | lm loss PPL: 6.65E+02 |"
-    )
-    lines += ["-" * len(evaluation), evaluation, "-" * len(evaluation)]
+    for place, prefix in (("", "iteration 30"), ("-0", "iteration 40 on validation set"), ("-1", "iteration 40")):
+        evaluation = f" validation{place} loss at {prefix} | "
+        evaluation += "{} value: {:.6E} | ".format("lm loss", 6.5)
+        evaluation += "{} PPL: {:.6E} | ".format("lm loss", math.exp(6.5))
+        lines += ["-" * (len(evaluation) + 1), evaluation, "-" * (len(evaluation) + 1)]
     (tmp_path / "out.log").write_text("\n".join(lines))
     log = read_log(tmp_path / "out.log")
     assert log.format == "Megatron-LM text"
-    assert (log.step.tolist(), log.loss.tolist()) == ([10, 20, 30], [8, 7, 6])
-    assert log.grad_norm.tolist() == [1.25, 2.5, 3.75]
-    np.testing.assert_allclose(log.lr, [3e-5, 1.5e-5, 1e-5], rtol=1e-6)
+    assert log.step.tolist() == [10, 20, 30, 40]
+    np.testing.assert_array_equal(log.loss, [8, 7, 6, np.nan])
+    assert log.grad_norm.tolist() == [1.25, 2.5, 3.75, 5]
+    np.testing.assert_allclose(log.lr, [3e-5, 1.5e-5, 1e-5, 7.5e-6], rtol=1e-6)
     np.testing.assert_allclose(log.step_time, 0.4127, rtol=1e-12)
-    assert (log.eval_step.tolist(), log.eval_loss.tolist(), log.fact("total_steps")) == ([30], [6.5], 100)
+    assert (log.eval_step.tolist(), log.eval_loss.tolist(), log.fact("total_steps")) == ([30, 40], [6.5, 6.5], 100)
 
 
 def test_lines_as_nanogpt_formats_them(tmp_path):
-    """``train.py`` of karpathy/nanoGPT, the two lines that it prints of losses."""
+    """The two lines that ``train.py`` of karpathy/nanoGPT prints of losses, with its format strings."""
     lines = ["tokens per iteration will be: 491,520", "number of parameters: 123.59M"]
     losses, running_mfu = {"train": 10.98765, "val": 10.99021}, -1.0
     for iter_num in range(0, 40, 10):

@@ -146,7 +146,8 @@ def test_however_it_is_written_a_log_is_what_it_is(log, monkeypatch, form, seed,
     for role in ("step", "loss"):
         streamed = np.concatenate([getattr(each, role) for each in parts])
         np.testing.assert_array_equal(streamed, getattr(whole.written, role))
-    assert (stream.form, stream.read(), stream.notices) == (whole.format, None, [])
+    assert (stream.form, stream.read(), tuple(stream.notices)) == (whole.format, None, whole.notices)
+    assert whole.counted == any(each.code == "rows_numbered" for each in whole.notices)
 
 
 def test_a_trainer_state_gives_what_is_beyond_what_it_gave(log, follow):
@@ -239,7 +240,7 @@ def test_nothing_at_all_is_said_at_the_end(log, follow):
     log.write("step,loss\n")
     stream = follow(log.path)
     assert stream.read() is None
-    with pytest.raises(LogContentError, match="no line of 0 could be read"):
+    with pytest.raises(LogContentError, match="a header and no rows below it"):
         stream.finish()
     log.write("")
     stream = follow(log.path)
@@ -247,6 +248,18 @@ def test_nothing_at_all_is_said_at_the_end(log, follow):
     assert stream.read() is None
     with pytest.raises(LogContentError, match="empty; looked for"):
         stream.finish()
+
+
+@pytest.mark.parametrize("text", ["", " \n\n", "step,loss\n"])
+@pytest.mark.parametrize("form", [None, "csv", "ndjson", "json", "trainer-state", "megatron", "printed", "parquet"])
+def test_a_stream_without_rows_ends_with_what_is_said_of_the_whole_file(log, follow, form, text):
+    log.write(text)
+    with pytest.raises(LogContentError) as whole:
+        read_log(log.path, form=form)
+    stream = follow(log.path, form=form)
+    with pytest.raises(LogContentError) as streamed:
+        stream.read() or stream.finish()
+    assert streamed.value.message == whole.value.message
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The quick ways through a log against reading every line by itself: the same log, whatever stands in it."""
 
+import itertools
 import json
 import math
 import random
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 
 from scaleplan.specs import log_chunks
-from scaleplan.specs.log_names import COLUMNS, Roles
+from scaleplan.specs.log_names import COLUMNS
+from scaleplan.specs.log_roles import Roles
 from scaleplan.specs.log_sources import Wanted, rows_of_file
 from scaleplan.specs.training_logs import read_log
 
@@ -111,7 +113,7 @@ def test_csv(both, seed):
     odd = [0, 0.002, 0.05, 0.5][seed % 4]
     names = ["step", "loss", "lr", chance.choice(["time", "note", "val_loss", "iter_time_ms"]), "total_steps"]
     lines = [",".join(names)]
-    for step in range(400):
+    for step in range(250):
         cells = [str(step + 1 - 50 * (step > 200)), *(number(chance) for _ in names[1:])]
         cells = [chance.choice(ODD_CELLS) if chance.random() < odd else each for each in cells]
         # A zero byte at the beginning would be a binary file.
@@ -127,7 +129,7 @@ def test_json_lines(both, seed):
     names = ["step", "loss", chance.choice(["lr", "train/loss"]), chance.choice(["time", "run", "Loss"]), "grad norm"]
     colon = chance.choice([":", ": "])
     lines = []
-    for step in range(400):
+    for step in range(250):
         values = [str(step), *(number(chance) for _ in names[1:])]
         values = [chance.choice(ODD_VALUES) if chance.random() < odd else each for each in values]
         if names[3] == "run":
@@ -141,6 +143,57 @@ def test_json_lines(both, seed):
     lines[0] = '{"step": 0, "loss": 5}' if seed % 3 else lines[0]
     run = chance.choice([None, "a"])
     assert_same(both("\n".join(lines) + chance.choice(["", "\n"]), "ndjson", run))
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
+@pytest.mark.parametrize("seed", range(6))
+def test_rows_of_one_step_with_different_columns(both, form, seed):
+    chance = noise(seed)
+    rows = []
+    for step in range(0, 240, 1 + seed % 2 * 7):
+        lr, loss = {"lr-AdamW": number(chance)}, {"train_loss": number(chance), "grad_norm": number(chance)}
+        parts = [lr, loss] if seed < 4 else chance.choice([[lr, loss], [loss, lr], [lr | loss], [lr], [lr, loss, lr]])
+        if chance.random() < 0.1:
+            parts = [*parts, {"val_loss": number(chance), "grad_norm": "7"}]
+        if chance.random() < 0.1 * (seed % 3):
+            parts = [{**each, "grad_norm": "NaN"} for each in parts]
+        rows += [{"step": str(step - 60 * (step > 120)), **each} for each in parts]
+    names = ["step", "lr-AdamW", "train_loss", "grad_norm", "val_loss"]
+    if form == "csv":
+        text = "\n".join([",".join(names), *(",".join(row.get(name, "") for name in names) for row in rows)])
+    else:
+        text = "\n".join("{" + ", ".join(f'"{key}": {value}' for key, value in row.items()) + "}" for row in rows)
+    logs = both(text, form)
+    assert_same(logs)
+    log = logs[0][1]
+    assert not np.isnan(log.lr[log.step < 60]).any() or seed >= 4
+    assert log.eval_loss.size == len({row["step"] for row in rows if "val_loss" in row})
+
+
+def test_values_that_wait_for_losses_in_another_block(both):
+    rates = [f"{step},0.{step + 1},              \n" for step in range(40)]
+    losses = [f"{step},,2.500000000000\n" for step in range(40)]
+    logs = both("".join(("step,lr,loss\n", *rates, "garbage\n", *losses)))
+    assert_same(logs)
+    assert logs[0][1].lr.tolist() == [float(f"0.{step + 1}") for step in range(40)]
+
+
+def test_nan_where_a_key_stands_twice_and_another_lacks_it(both, monkeypatch):
+    """All pairs of objects of three keys, each there once, twice or not at all, as a number or NaN."""
+    monkeypatch.setattr(log_chunks, "SMALLEST", 0)
+    choices = list(itertools.product(*([[], ["1"], ["NaN"], ["NaN", "2"], ["2", "NaN"]] for _ in range(2))))
+    objects = [
+        "{"
+        + ", ".join(
+            ['"step": 1', *(f'"{key}": {v}' for key, each in zip(("loss", "lr"), row, strict=True) for v in each)]
+        )
+        + "}"
+        for row in choices
+    ]
+    chance = noise(1)
+    for first in ('{"step": 1, "loss": 1, "lr": 1}', '{"step": 1, "lr": NaN, "loss": 1}'):
+        for one, other in chance.sample(list(itertools.combinations(objects, 2)), 20):
+            assert_same(both("\n".join((first, one, other)), "ndjson"))
 
 
 def test_json_lines_that_are_not_a_number_from_somewhere_on(both):
@@ -166,6 +219,9 @@ def megatron(chance, step, *, odd):
         fields.pop(chance.choice(list(fields)))
     if chance.random() < odd:
         fields["loss"] = "3.5"
+    if chance.random() < 0.5 * odd:
+        fields.pop("lm loss", None)
+        fields |= {"number of skipped iterations": chance.choice("001x"), "number of nan iterations": "0"}
     stamp = chance.choice(["", "[2026-13-01 10:00:01]", "[default0]:", "\x1b[32m"]) if chance.random() < odd else None
     stamp = f"[2026-03-01 10:{step // 60 % 60:02d}:{step % 60:02d}]" if stamp is None else stamp
     return f" {stamp} iteration {step:8d}/     400 | " + " | ".join(f"{k}: {v}" for k, v in fields.items()) + " |"
@@ -186,7 +242,7 @@ def test_megatron_text(both, seed):
     chance = noise(seed)
     odd = [0, 0.002, 0.05, 0.5][seed % 4]
     lines = []
-    for step in range(300):
+    for step in range(80):
         lines.append(megatron(chance, step, odd=odd))
         if chance.random() < odd:
             lines.append(chance.choice(NOISE))

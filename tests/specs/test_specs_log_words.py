@@ -9,8 +9,9 @@ import pytest
 from scaleplan.errors import InputFileError, UsageError
 from scaleplan.specs.log_blocks import LONGEST_LINE, LineCutter
 from scaleplan.specs.log_forms import FORMS
-from scaleplan.specs.log_names import Roles, as_time
+from scaleplan.specs.log_roles import Roles
 from scaleplan.specs.log_rows import LogContentError, LogRows
+from scaleplan.specs.log_values import as_time
 from scaleplan.specs.training_logs import read_log
 
 
@@ -178,7 +179,7 @@ def test_rows_many_at_a_time_and_one_by_one():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("step,loss\n", "no line of 0 could be read"),
+        ("step,loss\n", "a header and no rows below it"),
         ("step,loss\nx,2\n", "no line of 1 could be read as a training log (CSV); unreadable: line 2: 'x,2'"),
         ('{"step": "a", "loss": 2}\n{"step": "b", "loss": 2}\n', "2 rows with a loss and none with a step"),
         ("hello\n" * 3, "no line of 3 could be read"),

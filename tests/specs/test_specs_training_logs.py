@@ -115,9 +115,12 @@ def test_csv_with_tabs_blank_lines_and_a_run_that_was_started_again(read):
         ("stepp,loss\n1,2\n", "Did you mean stepp?"),
         ("step,accuracy\n1,2\n", "no column 'loss'"),
         ("step,loss,loss\n1,2,3\n", "column 'loss' stands twice"),
-        ("step,loss\n", "no line of 0 could be read as a training log (CSV)"),
+        ("step,loss\n", "a header and no rows below it: nothing was logged yet"),
         ("step,loss\nfirst,2\nsecond,1\n", "no line of 2 could be read"),
-        ("step,loss,run\n1,2,a\n1,3,b\n", "rows of 2 runs ('a', 'b' ...); a log is of one: split the file"),
+        (
+            "step,loss,run\n1,2,a\n1,3,b\n",
+            "rows of 2 runs ('a', 'b' ...); a log is of one: name it with --run NAME, or split the file",
+        ),
     ],
 )
 def test_csv_that_is_no_log_of_one_run(read, text, words):
@@ -250,6 +253,7 @@ def test_nanogpt_text_among_other_lines(read):
 def test_rows_printed_as_python_are_counted_where_they_have_no_step(read):
     log = read(PRINTED)
     assert (log.format, log.counted) == ("text with printed rows", True)
+    assert [each.code for each in log.notices] == ["rows_numbered"]
     assert listed(log.step) == [1, 2, 3]
     assert log.loss[0] == 5.5
     assert math.isnan(log.loss[1])
