@@ -16,7 +16,8 @@ from scaleplan.forecasting.forecast import forecast as forecast_loss
 from scaleplan.forecasting.ladder_curves import LadderRun, same_shape
 from scaleplan.forecasting.outcome import RunForecast, arrival
 from scaleplan.forecasting.plan_check import Ahead, PlanCheck, against_law
-from scaleplan.forecasting.readings import Readings
+from scaleplan.forecasting.readings import Readings, last_of_each
+from scaleplan.forecasting.row_order import without_abandoned
 from scaleplan.forecasting.schedule_shapes import SHAPES
 from scaleplan.forecasting.schedules import Schedule, disagreement
 from scaleplan.forecasting.smoothing import Curve
@@ -38,6 +39,12 @@ _BITS = 1 / math.log(2)
 _CLOSE = 0.03
 """Our choice: a factor that is that of bits to within this and moves by less along the curve is the unit's; that of a
 smaller model moves (25M to 400M: 5 %)."""
+_MOST_STEPS = 1e15
+"""Our choice: a thousand times the tokens of any run, for whoever counts those as steps."""
+_LATE = 0.2
+"""Our choice: a log that begins after this share of its last step is of a run that was continued."""
+_SPOIL = ("divergence", "spike", "nan", "stall")
+"""What makes the loss now another than the run's, where it lasts."""
 _ENDED = 0.98
 """Our choice: logs and schedules may leave out the last few rows."""
 _SHARES = np.linspace(0.3, 1.0, 8)
@@ -86,13 +93,18 @@ def forecast(
     coverage = fraction(level)
     donors = _others(log, donors)
     read = read_log(log, form=form, columns=columns, run=run)
-    readings = _readings(read)
+    readings, of_rows = _readings(read)
     total, planned = _planned(read, readings, total_steps, total_tokens, schedule, Words(**words))
     own = sound_curve(readings, read.name)
     found = [_donor(each, read, own, total, columns, any_loss=any_loss) for each in donors]
     ready = [donor for donor, _ in found]
     made = forecast_loss(readings, total, planned and planned.schedule, ready, level=coverage, name=read.name)
-    warnings = [*_log_notices(read), *_schedule_notices(read, readings, planned)]
+    warnings = [
+        *of_rows,
+        *_log_notices(read),
+        *_late_notices(read, readings, schedule),
+        *_schedule_notices(read, readings, planned),
+    ]
     warnings += [notice for _, notices in found for notice in notices]
     warnings += made.warnings
     if made.refused is not None:
@@ -103,6 +115,12 @@ def forecast(
         warnings += plan.warnings
     watcher = Watcher(WatchSettings(total_steps=max(total, float(readings.step[-1]))))
     watcher.feed(read.written)
+    events = tuple(watcher.close())
+    warnings += [
+        Notice("event_open", f"{read.name}: {each.kind} since step {each.step:,.0f}: the forecast takes it as it is.")
+        for each in events
+        if each.end is None and each.kind in _SPOIL
+    ]
     return RunForecast(
         log=read.name,
         format=read.format,
@@ -111,7 +129,7 @@ def forecast(
         arrival=arrival(readings, total),
         plan=plan,
         collapse=_collapsed(read.name, readings, total, planned, ready, made, chosen),
-        events=tuple(watcher.close()),
+        events=events,
         warnings=tuple(warnings),
     )
 
@@ -133,21 +151,39 @@ def _others(log: str | os.PathLike[str], donors: Sequence[str | os.PathLike[str]
     return list(donors)
 
 
-def _readings(read: TrainingLog) -> Readings:
-    """The training rows by rising step; of a log of evaluations alone, those."""
-    if read.step.size:
-        return Readings(
-            step=read.step,
-            loss=read.loss,
-            tokens=read.tokens,
-            grad_norm=read.grad_norm,
-            lr=read.lr,
-            time=read.time,
-            step_time=read.step_time,
+def _readings(read: TrainingLog) -> tuple[Readings, list[Notice]]:
+    """The training rows that count, or those of evaluations where there are no others, and what was left out."""
+    if not read.step.size:
+        if not read.eval_step.size:
+            raise InputFileError(f"{read.name}: no row has both a step and a loss")
+        return Readings(step=read.eval_step, loss=read.eval_loss), []
+    rows, left = without_abandoned(read.written)
+    said = [
+        Notice(
+            "restart", f"{read.name}: went back to step {step:,.0f}; {count:,} rows of what was left behind not used."
         )
-    if read.eval_step.size:
-        return Readings(step=read.eval_step, loss=read.eval_loss)
-    raise InputFileError(f"{read.name}: no row has both a step and a loss")
+        for step, count in left
+    ]
+    negative = rows.step < 0
+    if negative.any():
+        said.append(Notice("negative_steps", f"{read.name}: {int(negative.sum()):,} rows of steps below 0, left out."))
+        rows = rows.part(~negative)
+    if not left:
+        step, places = last_of_each(rows.step, np.arange(float(len(rows))))
+        if len(step) < len(rows) or (len(step) > 1 and (np.diff(rows.step) <= 0).any()):
+            rows = rows.part(places.astype(np.intp))
+    return rows, said
+
+
+def _late_notices(read: TrainingLog, readings: Readings, schedule: object) -> list[Notice]:
+    """A word on a log that begins in the middle, where a schedule's name counts from step 0."""
+    first, last = float(readings.step[0]), float(readings.step[-1])
+    if not isinstance(schedule, str) or _is_file(schedule) or first <= _LATE * last:
+        return []
+    text = (
+        f"{read.name}: begins at step {first:,.0f}; --schedule {schedule} counts from step 0. A file says it as it is."
+    )
+    return [Notice("begins_late", text)]
 
 
 def _planned(
@@ -180,6 +216,8 @@ def _planned(
         require_whole(planned.schedule, float(readings.step[-1]))
     if total is None:
         raise UsageError("--total-steps is needed, or --total-tokens, or a --schedule file: how long is the run?")
+    if not total < _MOST_STEPS:
+        raise UsageError(f"--total-steps {total:.10g}: no run has so many; below {_MOST_STEPS:g}")
     if total < float(readings.step[-1]):
         raise UsageError(
             f"--total-steps {total:.10g}: {read.name} is at step {readings.step[-1]:.10g} already; give the steps of "
@@ -235,7 +273,7 @@ def _donor(
         InputFileError: no log, one of a run that has not ended, or one that looks like another tokeniser or unit.
     """
     read = read_log(path, columns=columns)
-    own = _readings(read)
+    own, of_rows = _readings(read)
     curve = sound_curve(own, read.name)
     last, planned = float(curve.step[-1]), read.fact("total_steps")
     whole = float(own.step[-1]) if planned is None else max(planned, float(own.step[-1]))
@@ -259,7 +297,7 @@ def _donor(
             f"{read.name}: its learning rate ends at step {schedule.total_steps:,.0f} of {last:,.0f}; leave the column "
             "out, or complete it"
         )
-    return FinishedRun(read.name, own, schedule), (*_log_notices(read), *notices)
+    return FinishedRun(read.name, own, schedule), (*of_rows, *_log_notices(read), *notices)
 
 
 def _same_unit(read: TrainingLog, theirs: Curve, run: TrainingLog, mine: Curve, total: float) -> tuple[Notice, ...]:
@@ -293,7 +331,10 @@ def _same_unit(read: TrainingLog, theirs: Curve, run: TrainingLog, mine: Curve, 
             "tokeniser? --any-loss takes it all the same"
         )
     if not 1 / _NEAR < factor < _NEAR:
-        text = f"{read.name}: its losses are {factor:.2f} of the run's at the same point: of a far other size, is it?"
+        text = (
+            f"{read.name}: its losses are {factor:.2f} of the run's at the same point: is it of a very different size, "
+            "or in bits (1.44 nats)?"
+        )
         return (Notice("donor_level", text),)
     return ()
 

@@ -8,7 +8,7 @@ point forecast, only the range from a learning rate held to one that falls to ze
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 
 LEAST_POINTS = 8
 """Our choice: three constants of the law are fitted, and back-tested on parts of what was seen."""
+_NATS, _USUAL_LOSS = (0.8, 15.0), 3.0
+"""Our choice: from below the floor of published laws to above ln of any vocabulary; and the loss of a usual run."""
 _CREDIBLE = (1e-6, 1e6)
 """Our choice: losses beyond are no losses, and would leave the range of the arithmetic."""
 _AHEAD = 100
@@ -73,10 +75,10 @@ class Earlier(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line to be drawn: losses at steps, with a band where there is one."""
+    """A line to be drawn: losses at steps, with a band where there is one; a range has a band alone."""
 
     step: Floats
-    loss: Floats
+    loss: Floats | None
     low: Floats | None = None
     high: Floats | None = None
 
@@ -132,6 +134,11 @@ def forecast(
     Raises:
         InputFileError: fewer than eight finite losses, or a loss that is not above zero.
     """
+    unit = _unit(sound_curve(readings, name).last[1])
+    if unit != 1:
+        scaled = [each._replace(readings=_divided(each.readings, unit)) for each in donors]
+        made = forecast(_divided(readings, unit), total_steps, schedule, scaled, level=level, name=name)
+        return _multiplied(made, unit)
     curve = sound_curve(readings, name)
     wide = NormalDist().inv_cdf((1 + level) / 2)
     if float(curve.step[-1]) >= total_steps:
@@ -149,6 +156,40 @@ def forecast(
     drop = multi_power_drop(schedule, own, [(each, donor.curve) for donor, each in ready])
     known = Known(borrowed_gain(curve, own, kept), drop)
     return _with(_point(curve, own, total_steps, kept, known, wide, level), warnings)
+
+
+def _unit(loss: float) -> float:
+    """1 for losses like those of language models in nats or bits, else what makes the loss now a usual one.
+
+    The worth of a decay and the least loss believed are known in nats a token; other losses are taken in such a unit.
+    """
+    return 1.0 if _NATS[0] <= loss <= _NATS[1] else loss / _USUAL_LOSS
+
+
+def _divided(readings: Readings, unit: float) -> Readings:
+    return Readings(step=readings.step, loss=readings.loss / unit)
+
+
+def _multiplied(made: Forecast, unit: float) -> Forecast:
+    """A forecast in the unit of its log."""
+
+    def line(each: Line) -> Line:
+        losses = (None if part is None else part * unit for part in each[1:])
+        return Line(each.step, *losses)
+
+    return replace(
+        made,
+        now=made.now * unit,
+        loss=None if made.loss is None else made.loss * unit,
+        loss_low=made.loss_low * unit,
+        loss_high=made.loss_high * unit,
+        ways=tuple(each._replace(loss=each.loss * unit) for each in made.ways),
+        earlier=tuple(Earlier(e.step, e.forecast * unit, e.actual * unit) for e in made.earlier),
+        gain=Gain(made.gain.mean * unit, made.gain.sd * unit),
+        seen=line(made.seen),
+        ahead=line(made.ahead),
+        donors=tuple((each, line(curve)) for each, curve in made.donors),
+    )
 
 
 def sound_curve(readings: Readings, name: str) -> Curve:
@@ -186,6 +227,7 @@ def _point(
     share = np.sqrt((targets - now) / (total - now))
     half = wide * np.hypot(sd * share, curve.noise / np.sqrt(float(curve.rows[-1])) * (1 - share))
     line = Line(targets, np.exp(middle), np.exp(middle - half), np.exp(middle + half))
+    assert line.loss is not None
     assert line.low is not None
     assert line.high is not None
     return Forecast(
@@ -273,7 +315,6 @@ def _range(curve: Curve, total: float, schedule: Schedule | None, wide: float, l
     share = np.sqrt((targets - now) / (total - now))
     low = np.exp(ends[0][0] - wide * ends[0][1] * share)
     high = np.exp(ends[1][0] + wide * ends[1][1] * share)
-    middle = np.sqrt(low * high)
     return Forecast(
         step=float(curve.step[-1]),
         total_steps=total,
@@ -287,7 +328,7 @@ def _range(curve: Curve, total: float, schedule: Schedule | None, wide: float, l
         earlier=(),
         gain=USUAL_GAIN,
         seen=_seen(curve),
-        ahead=Line(targets, middle, low, high),
+        ahead=Line(targets, None, low, high),
         donors=(),
         warnings=(),
     )
@@ -359,6 +400,4 @@ def _seen(curve: Curve) -> Line:
 
 
 def _with(result: Forecast, warnings: tuple[Notice, ...]) -> Forecast:
-    from dataclasses import replace
-
     return replace(result, warnings=(*result.warnings, *warnings))

@@ -148,3 +148,30 @@ def joined(first: Readings, second: Readings) -> Readings:
         two = np.full(len(second), math.nan) if two is None else two
         found[each.name] = np.concatenate((one, two))
     return Readings(**found)
+
+
+_FEW = 0.05
+"""Our choice: a log of which more rows than this stand out of order did not restart, it was shuffled."""
+
+
+def without_abandoned(rows: Readings) -> tuple[Readings, list[tuple[float, int]]]:
+    """A log without what its run did before it went back to a checkpoint, and the steps and rows of each time.
+
+    Args:
+        rows: in the order in which they were written; of a shuffled log all rows are kept.
+    """
+    order = RowOrder()
+    kept: list[Readings] = []
+    left: list[tuple[float, int]] = []
+    for piece in order.take(rows):
+        if piece.back_to is not None:
+            before = sum(map(len, kept))
+            kept = [each.part(each.step < piece.back_to) for each in kept]
+            left.append((piece.back_to, before - sum(map(len, kept))))
+        kept.append(piece.rows)
+    if not order.restarts or order.restarts + order.out_of_order > _FEW * order.rows:
+        return rows, []
+    whole = kept[0]
+    for each in kept[1:]:
+        whole = joined(whole, each)
+    return whole, left

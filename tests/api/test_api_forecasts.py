@@ -65,3 +65,18 @@ def test_a_forecast_that_cannot_be_made_raises(logs):
         forecast(logs / "run.csv", schedule=COSINE, law=["chinchilla", "kaplan"], params=1e9)
     with pytest.raises(UsageError, match="level"):
         forecast(logs / "run.csv", schedule=COSINE, level=2)
+
+
+def test_what_a_run_left_behind_when_it_went_back_is_not_its_curve(tmp_path):
+    """It diverges from step 7,000 on, and goes back to 6,000."""
+    healthy = [(step, 2.4 + 30 * (step + 50) ** -0.5) for step in range(20, 7_001, 20)]
+    wild = [(step, 3.0 + (step - 7_000) / 300) for step in range(7_020, 8_001, 20)]
+    again = [(step, 2.4 + 30 * (step + 50) ** -0.5) for step in range(6_000, 6_501, 20)]
+    path = tmp_path / "run.csv"
+    rows = [*healthy, *wild, *again]
+    path.write_text("step,loss\n" + "".join(f"{step},{loss:.5f}\n" for step, loss in rows))
+    made = forecast(path, total_steps=20_000, schedule="constant")
+    assert made.forecast.step == 6_500
+    assert made.forecast.now == pytest.approx(again[-1][1], rel=0.01)
+    assert made.forecast.loss == pytest.approx(2.4 + 30 * 20_050**-0.5, rel=0.03)
+    assert "restart" in {each.code for each in made.warnings}

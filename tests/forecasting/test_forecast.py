@@ -91,6 +91,24 @@ def test_noise_widens_the_band_and_hardly_moves_the_forecast():
     assert made.loss_high - made.loss_low > clean.loss_high - clean.loss_low
 
 
+@pytest.mark.parametrize("factor", [0.01, 10.0])
+def test_losses_in_another_unit_are_forecast_as_well(factor):
+    run, finished = early(curve(COSINE), 0.4), donors(WSD)
+    scaled = [
+        each._replace(readings=Readings(step=each.readings.step, loss=each.readings.loss * factor)) for each in finished
+    ]
+    here = forecast(Readings(step=run.step, loss=run.loss * factor), 20_000, COSINE, scaled)
+    truth = curve(COSINE).loss[-1] * factor
+    assert here.loss == pytest.approx(truth, rel=0.006)
+    assert here.loss_low < truth < here.loss_high
+
+
+def test_a_range_has_no_line_in_its_middle():
+    made = forecast(early(curve(WSD), 0.5), 20_000)
+    assert made.ahead.loss is None
+    assert (made.ahead.low < made.ahead.high).all()
+
+
 def test_a_wider_level_is_a_wider_band():
     run = early(curve(COSINE), 0.4)
     narrow = forecast(run, 20_000, COSINE, donors(WSD), level=0.5)
