@@ -160,6 +160,8 @@ def without_abandoned(rows: Readings) -> tuple[Readings, list[tuple[float, int]]
     Args:
         rows: in the order in which they were written; of a shuffled log all rows are kept.
     """
+    if bool((rows.step[1:] > rows.step[:-1]).all()):
+        return rows, []
     order = RowOrder()
     kept: list[Readings] = []
     left: list[tuple[float, int]] = []
@@ -171,7 +173,6 @@ def without_abandoned(rows: Readings) -> tuple[Readings, list[tuple[float, int]]
         kept.append(piece.rows)
     if not order.restarts or order.restarts + order.out_of_order > _FEW * order.rows:
         return rows, []
-    whole = kept[0]
-    for each in kept[1:]:
-        whole = joined(whole, each)
-    return whole, left
+    while len(kept) > 1:  # in pairs, so that no row is copied more than a few times
+        kept = [joined(*kept[at : at + 2]) if at + 1 < len(kept) else kept[at] for at in range(0, len(kept), 2)]
+    return kept[0], left
