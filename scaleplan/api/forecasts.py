@@ -168,7 +168,7 @@ def _readings(read: TrainingLog) -> tuple[Readings, list[Notice]]:
     if negative.any():
         said.append(Notice("negative_steps", f"{read.name}: {int(negative.sum()):,} rows of steps below 0, left out."))
         rows = rows.part(~negative)
-    if not left:
+    if not left and not bool((rows.step[1:] > rows.step[:-1]).all()):
         step, places = last_of_each(rows.step, np.arange(float(len(rows))))
         if len(step) < len(rows) or (len(step) > 1 and (np.diff(rows.step) <= 0).any()):
             rows = rows.part(places.astype(np.intp))

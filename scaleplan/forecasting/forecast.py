@@ -134,12 +134,12 @@ def forecast(
     Raises:
         InputFileError: fewer than eight finite losses, or a loss that is not above zero.
     """
-    unit = _unit(sound_curve(readings, name).last[1])
+    curve = sound_curve(readings, name)
+    unit = _unit(curve.last[1])
     if unit != 1:
         scaled = [each._replace(readings=_divided(each.readings, unit)) for each in donors]
         made = forecast(_divided(readings, unit), total_steps, schedule, scaled, level=level, name=name)
         return _multiplied(made, unit)
-    curve = sound_curve(readings, name)
     wide = NormalDist().inv_cdf((1 + level) / 2)
     if float(curve.step[-1]) >= total_steps:
         return _finished(curve, total_steps, wide, level)
@@ -203,7 +203,8 @@ def sound_curve(readings: Readings, name: str) -> Curve:
         raise InputFileError(
             f"{name}: rows with a finite loss: {int(known.sum())}; a forecast needs {LEAST_POINTS} or more"
         )
-    low, high = float(readings.loss[known].min()), float(readings.loss[known].max())
+    losses = readings.loss if known.all() else readings.loss[known]
+    low, high = float(losses.min()), float(losses.max())
     if not _CREDIBLE[0] < low or not high < _CREDIBLE[1]:
         odd = high if _CREDIBLE[0] < low else low
         raise InputFileError(
