@@ -11,16 +11,16 @@ import numpy as np
 
 from scaleplan.errors import InputFileError, Notice, UsageError
 from scaleplan.forecasting.collapse import Collapse, Final, collapse
-from scaleplan.forecasting.forecast import FinishedRun, Forecast, sound_curve
 from scaleplan.forecasting.forecast import forecast as forecast_loss
 from scaleplan.forecasting.ladder_curves import LadderRun, same_shape
 from scaleplan.forecasting.outcome import RunForecast, arrival
 from scaleplan.forecasting.plan_check import Ahead, PlanCheck, against_law
 from scaleplan.forecasting.readings import Readings, last_of_each
+from scaleplan.forecasting.result import FinishedRun, Forecast
 from scaleplan.forecasting.row_order import without_abandoned
 from scaleplan.forecasting.schedule_shapes import SHAPES
 from scaleplan.forecasting.schedules import Schedule, disagreement
-from scaleplan.forecasting.smoothing import Curve
+from scaleplan.forecasting.smoothing import Curve, sound_curve
 from scaleplan.forecasting.watch import Watcher, WatchSettings
 from scaleplan.laws.law import Law
 from scaleplan.specs.files import shown

@@ -8,32 +8,25 @@ point forecast, only the range from a learning rate held to one that falls to ze
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import NormalDist
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scaleplan.errors import InputFileError, Notice
-from scaleplan.forecasting.annealing import USUAL_GAIN, Gain, Track, fit_annealing, track
+from scaleplan.errors import Notice
+from scaleplan.forecasting.annealing import USUAL_GAIN, Track, fit_annealing, track
 from scaleplan.forecasting.candidates import Donor, Known, borrowed_gain, donor_of, forecasts, multi_power_drop
 from scaleplan.forecasting.combination import Past, Trust, combined, donors_past, own_past, trusted
-from scaleplan.forecasting.extrapolation import extrapolate
+from scaleplan.forecasting.loss_range import AHEAD, loss_range
+from scaleplan.forecasting.loss_unit import divided, multiplied, unit_of
 from scaleplan.forecasting.readings import Readings
+from scaleplan.forecasting.result import Earlier, FinishedRun, Forecast, Line, Way
 from scaleplan.forecasting.schedules import Schedule
-from scaleplan.forecasting.smoothing import Curve, curve_of, thinned
+from scaleplan.forecasting.smoothing import Curve, sound_curve, thinned
 
 Floats = NDArray[np.float64]
 
-LEAST_POINTS = 8
-"""Our choice: three constants of the law are fitted, and back-tested on parts of what was seen."""
-_NATS, _USUAL_LOSS = (0.8, 15.0), 3.0
-"""Our choice: from below the floor of published laws to above ln of any vocabulary; and the loss of a usual run."""
-_CREDIBLE = (1e-6, 1e6)
-"""Our choice: losses beyond are no losses, and would leave the range of the arithmetic."""
-_AHEAD = 100
-"""Points of the forecast's series (our choice)."""
 _UNCERTAIN = 0.005
 """Our choice: without finished runs a point is forecast only where what the decay ahead brings is known this well, as a
 share of the loss; a whole decay's worth is known to 1.3 %."""
@@ -44,72 +37,6 @@ _TURNED_UP = 0.02
 
 _COARSE = 40
 """Blocks among which the lowest loss is looked for, 4 standard deviations of them beyond doubt (our choices)."""
-
-
-class FinishedRun(NamedTuple):
-    """A donor as it comes: its log, and its schedule; without one the shape of the forecast run's is taken."""
-
-    name: str
-    readings: Readings
-    schedule: Schedule | None = None
-
-
-class Way(NamedTuple):
-    """One way of forecasting: the final loss it gives, its expected relative error by back-test, its weight.
-
-    The error is ``None`` where there is too little past for a back-test.
-    """
-
-    way: str
-    loss: float
-    error: float | None
-    weight: float
-
-
-class Earlier(NamedTuple):
-    """What would have been forecast at an earlier step for the loss now, and what it came to [nats/token]."""
-
-    step: float
-    forecast: float
-    actual: float
-
-
-class Line(NamedTuple):
-    """A line to be drawn: losses at steps, with a band where there is one; a range has a band alone."""
-
-    step: Floats
-    loss: Floats | None
-    low: Floats | None = None
-    high: Floats | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Forecast:
-    """Where a run is going.
-
-    ``step``: of the last row that was seen, at which the forecast is made; ``total_steps`` of the whole run; ``now``
-    the loss there. ``loss`` the forecast final loss, ``None`` where there is no point forecast, of which ``refused``
-    says why (``ways`` are then those of the curve's own past); ``loss_low``, ``loss_high`` its band of ``level``, or
-    the range from full decay to a learning rate held [nats/token]. ``ways`` by weight, ``earlier`` forecasts of this
-    run, ``gain`` what is known of a whole decay's worth [nats]. ``seen``, ``ahead`` and ``donors`` are series to be
-    drawn.
-    """
-
-    step: float
-    total_steps: float
-    now: float
-    loss: float | None
-    loss_low: float
-    loss_high: float
-    level: float
-    refused: str | None
-    ways: tuple[Way, ...]
-    earlier: tuple[Earlier, ...]
-    gain: Gain
-    seen: Line
-    ahead: Line
-    donors: tuple[tuple[str, Line], ...]
-    warnings: tuple[Notice, ...]
 
 
 def forecast(
@@ -135,92 +62,34 @@ def forecast(
         InputFileError: fewer than eight finite losses, or a loss that is not above zero.
     """
     curve = sound_curve(readings, name)
-    unit = _unit(curve.last[1])
+    unit = unit_of(curve.last[1])
     if unit != 1:
-        scaled = [each._replace(readings=_divided(each.readings, unit)) for each in donors]
-        made = forecast(_divided(readings, unit), total_steps, schedule, scaled, level=level, name=name)
-        return _multiplied(made, unit)
+        scaled = [each._replace(readings=divided(each.readings, unit)) for each in donors]
+        made = forecast(divided(readings, unit), total_steps, schedule, scaled, level=level, name=name)
+        return multiplied(made, unit)
     wide = NormalDist().inv_cdf((1 + level) / 2)
     if float(curve.step[-1]) >= total_steps:
         return _finished(curve, total_steps, wide, level)
     if schedule is None:
         refused = "no schedule: what the decay ahead brings is not known; give --schedule"
-        return _range(curve, total_steps, None, wide, level, refused)
+        return loss_range(curve, total_steps, None, wide, level, refused)
     own = track(schedule)
     ready, warnings = _made_ready(donors, schedule)
     kept = [donor for donor, _ in ready]
     if not kept and _unknown(curve, own, total_steps) > _UNCERTAIN:
         refused = "no finished run to say what the decay ahead brings; give --donor"
-        result = _range(curve, total_steps, schedule, wide, level, refused)
+        result = loss_range(curve, total_steps, schedule, wide, level, refused)
         return _with(result, warnings)
     drop = multi_power_drop(schedule, own, [(each, donor.curve) for donor, each in ready])
     known = Known(borrowed_gain(curve, own, kept), drop)
     return _with(_point(curve, own, total_steps, kept, known, wide, level), warnings)
 
 
-def _unit(loss: float) -> float:
-    """1 for losses like those of language models in nats or bits, else what makes the loss now a usual one.
-
-    The worth of a decay and the least loss believed are known in nats a token; other losses are taken in such a unit.
-    """
-    return 1.0 if _NATS[0] <= loss <= _NATS[1] else loss / _USUAL_LOSS
-
-
-def _divided(readings: Readings, unit: float) -> Readings:
-    return Readings(step=readings.step, loss=readings.loss / unit)
-
-
-def _multiplied(made: Forecast, unit: float) -> Forecast:
-    """A forecast in the unit of its log."""
-
-    def line(each: Line) -> Line:
-        losses = (None if part is None else part * unit for part in each[1:])
-        return Line(each.step, *losses)
-
-    return replace(
-        made,
-        now=made.now * unit,
-        loss=None if made.loss is None else made.loss * unit,
-        loss_low=made.loss_low * unit,
-        loss_high=made.loss_high * unit,
-        ways=tuple(each._replace(loss=each.loss * unit) for each in made.ways),
-        earlier=tuple(Earlier(e.step, e.forecast * unit, e.actual * unit) for e in made.earlier),
-        gain=Gain(made.gain.mean * unit, made.gain.sd * unit),
-        seen=line(made.seen),
-        ahead=line(made.ahead),
-        donors=tuple((each, line(curve)) for each, curve in made.donors),
-    )
-
-
-def sound_curve(readings: Readings, name: str) -> Curve:
-    """The curve of a log that can be forecast from.
-
-    Raises:
-        InputFileError: fewer than eight finite losses, or one that is not above zero or of no known unit.
-    """
-    known = np.isfinite(readings.step) & np.isfinite(readings.loss)
-    if int(known.sum()) < LEAST_POINTS:
-        raise InputFileError(
-            f"{name}: rows with a finite loss: {int(known.sum())}; a forecast needs {LEAST_POINTS} or more"
-        )
-    losses = readings.loss if known.all() else readings.loss[known]
-    low, high = float(losses.min()), float(losses.max())
-    if not _CREDIBLE[0] < low or not high < _CREDIBLE[1]:
-        odd = high if _CREDIBLE[0] < low else low
-        raise InputFileError(
-            f"{name}: a loss of {odd:g}; a forecast needs losses between {_CREDIBLE[0]:g} and {_CREDIBLE[1]:g}"
-        )
-    curve = curve_of(readings)
-    if len(curve.step) < LEAST_POINTS:
-        raise InputFileError(f"{name}: {len(curve.step)} different steps; a forecast needs {LEAST_POINTS} or more")
-    return curve
-
-
 def _point(
     curve: Curve, own: Track, total: float, donors: Sequence[Donor], known: Known, wide: float, level: float
 ) -> Forecast:
     now, here = curve.last
-    targets = np.linspace(now, total, _AHEAD + 1)[1:]
+    targets = np.linspace(now, total, AHEAD + 1)[1:]
     guesses = forecasts(curve, own, total, targets, donors, known)
     past = own_past(curve, own, total, donors, known)
     trust = trusted(guesses, now / total, past, donors_past(now / total, donors))
@@ -297,79 +166,6 @@ def _unknown(curve: Curve, own: Track, total: float) -> float:
     now, here = curve.last
     D = own.at([now, total])[1]
     return law.gain.sd * abs(float(D[1] - D[0])) / here
-
-
-def _range(curve: Curve, total: float, schedule: Schedule | None, wide: float, level: float, refused: str) -> Forecast:
-    """From a fall to zero from now on to a learning rate held where it is.
-
-    Without a schedule the learning rate up to now counts as held after no warm-up: its shape is not known.
-    """
-    now, here = curve.last
-    held, falling = _held(schedule, now, total), _falling(schedule, now, total)
-    targets = np.linspace(now, total, _AHEAD + 1)[1:]
-    ends: list[tuple[Floats, float]] = []
-    for each in (falling, held):
-        own = track(each)
-        law = fit_annealing(thinned(curve), own, USUAL_GAIN)
-        then = np.log(law.losses(own, np.r_[now, targets]))
-        ends.append((np.log(here) + then[1:] - then[0], law.spread(own, total)))
-    share = np.sqrt((targets - now) / (total - now))
-    low = np.exp(ends[0][0] - wide * ends[0][1] * share)
-    high = np.exp(ends[1][0] + wide * ends[1][1] * share)
-    return Forecast(
-        step=float(curve.step[-1]),
-        total_steps=total,
-        now=here,
-        loss=None,
-        loss_low=float(low[-1]),
-        loss_high=float(high[-1]),
-        level=level,
-        refused=refused,
-        ways=_by_its_past(curve, total) if schedule is None else (),
-        earlier=(),
-        gain=USUAL_GAIN,
-        seen=_seen(curve),
-        ahead=Line(targets, None, low, high),
-        donors=(),
-        warnings=(),
-    )
-
-
-def _by_its_past(curve: Curve, total: float) -> tuple[Way, ...]:
-    """What the curve's own past alone says, which holds if the learning rate goes on as it did."""
-    if curve.step[0] <= 0:
-        curve = Curve(curve.step[1:], curve.loss[1:], curve.rows[1:], curve.noise)
-    found = extrapolate(curve.step, curve.loss, np.array([total]))
-    ways = [
-        Way(
-            f"past:{name}",
-            float(found.by_candidate[name][0]),
-            None if found.back_test is None else found.back_test[name],
-            weight,
-        )
-        for name, weight in found.weights.items()
-    ]
-    return tuple(sorted(ways, key=lambda way: -way.weight))
-
-
-def _held(schedule: Schedule | None, now: float, total: float) -> Schedule:
-    if schedule is None:
-        return Schedule(step=np.array([0.0, total]), lr=np.ones(2), name="held", text="held from now on")
-    return _continued(schedule, now, total, float(schedule.lr_at(now)))
-
-
-def _falling(schedule: Schedule | None, now: float, total: float) -> Schedule:
-    if schedule is None:
-        step, lr = np.array([0.0, now, total]), np.array([1.0, 1.0, 0.0])
-        return Schedule(step=step, lr=lr, name="falling", text="to zero from now on")
-    return _continued(schedule, now, total, 0.0)
-
-
-def _continued(schedule: Schedule, now: float, total: float, end: float) -> Schedule:
-    done = schedule.step < now
-    step = np.r_[schedule.step[done], now, total]
-    lr = np.r_[schedule.lr[done], schedule.lr_at(now), end]
-    return Schedule(step=step, lr=lr, name=schedule.name, text=f"{schedule.text}, to {end:g} from now on")
 
 
 def _finished(curve: Curve, total: float, wide: float, level: float) -> Forecast:

@@ -11,9 +11,9 @@ import numpy as np
 from scaleplan.errors import Notice
 from scaleplan.forecasting.collapse import Collapse
 from scaleplan.forecasting.events import Event
-from scaleplan.forecasting.forecast import Forecast
 from scaleplan.forecasting.plan_check import PlanCheck
 from scaleplan.forecasting.readings import Readings
+from scaleplan.forecasting.result import Forecast
 
 _DAY = 86_400.0
 _RECENT = 200

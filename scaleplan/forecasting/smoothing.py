@@ -13,14 +13,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scaleplan.errors import InputFileError
+from scaleplan.fitting.objective import MAD_TO_SD
 from scaleplan.forecasting.readings import Readings, last_of_each
 
 Floats = NDArray[np.float64]
 KEPT = 2_000
 BLOCKS = 160
 _CLIP = 4.0
-_SD_OF_MAD = 1.4826
-"""Standard deviation over median absolute deviation of a normal distribution."""
 _END = 0.02
 """The loss at the end is the mean over at most so much of the curve ..."""
 _SORTED = 200
@@ -31,6 +31,12 @@ nine around it (our choices); 2 % are left to a fall of the learning rate, which
 _CERTAIN = 0.001
 """... and over as few points as leave it this certain, as a share (our choices): a falling curve is not averaged
 further back than its noise asks for."""
+
+
+LEAST = 8
+"""Our choice: three constants of the law are fitted, and back-tested on parts of what was seen."""
+CREDIBLE = (1e-6, 1e6)
+"""Our choice: losses beyond are no losses, and would leave the range of the arithmetic."""
 
 
 class Curve(NamedTuple):
@@ -76,6 +82,28 @@ def curve_of(readings: Readings) -> Curve:
     return thinned(Curve(step, loss, np.ones(len(step)), noise), KEPT)
 
 
+def sound_curve(readings: Readings, name: str) -> Curve:
+    """The curve of a log that can be forecast from.
+
+    Raises:
+        InputFileError: fewer than eight finite losses, or one that is not above zero or of no known unit.
+    """
+    known = np.isfinite(readings.step) & np.isfinite(readings.loss)
+    if int(known.sum()) < LEAST:
+        raise InputFileError(f"{name}: rows with a finite loss: {int(known.sum())}; a forecast needs {LEAST} or more")
+    losses = readings.loss if known.all() else readings.loss[known]
+    low, high = float(losses.min()), float(losses.max())
+    if not CREDIBLE[0] < low or not high < CREDIBLE[1]:
+        odd = high if CREDIBLE[0] < low else low
+        raise InputFileError(
+            f"{name}: a loss of {odd:g}; a forecast needs losses between {CREDIBLE[0]:g} and {CREDIBLE[1]:g}"
+        )
+    curve = curve_of(readings)
+    if len(curve.step) < LEAST:
+        raise InputFileError(f"{name}: {len(curve.step)} different steps; a forecast needs {LEAST} or more")
+    return curve
+
+
 def thinned(curve: Curve, blocks: int = BLOCKS) -> Curve:
     """A curve in at most so many blocks of equal length in steps; one of fewer points stays as it is."""
     step, loss = curve.step, curve.loss
@@ -87,7 +115,7 @@ def thinned(curve: Curve, blocks: int = BLOCKS) -> Curve:
     count = np.diff(np.r_[starts, len(step)])
     middle = _block_medians(loss, starts, count)
     away = loss - np.repeat(middle, count)
-    spread = _SD_OF_MAD * _block_medians(np.abs(away), starts, count)
+    spread = MAD_TO_SD * _block_medians(np.abs(away), starts, count)
     reach = np.repeat(np.where(count > 2, _CLIP * spread, np.inf), count)
     kept = np.repeat(middle, count) + np.clip(away, -reach, reach)
     rows = np.add.reduceat(curve.rows, starts)
@@ -102,8 +130,8 @@ def _drawn_in(loss: Floats) -> Floats:
     half = _NEAR // 2
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(loss, half, mode="reflect"), _NEAR)
     middle = np.median(windows, axis=1)
-    near = _SD_OF_MAD * np.median(np.abs(windows - middle[:, None]), axis=1)
-    spread = np.maximum(near, _SD_OF_MAD * float(np.median(np.abs(loss - middle))))
+    near = MAD_TO_SD * np.median(np.abs(windows - middle[:, None]), axis=1)
+    spread = np.maximum(near, MAD_TO_SD * float(np.median(np.abs(loss - middle))))
     reach = np.maximum(_FAR * spread, _SMALL * middle)
     return middle + np.clip(loss - middle, -reach, reach)
 
@@ -113,7 +141,7 @@ def _noise_of(loss: Floats) -> float:
     if len(loss) < 5 or not loss.min() > 0:
         return 0.0
     bend = (loss[2:] - 2 * loss[1:-1] + loss[:-2]) / loss[1:-1]
-    return float(_SD_OF_MAD * np.median(np.abs(bend)) / np.sqrt(6.0))
+    return float(MAD_TO_SD * np.median(np.abs(bend)) / np.sqrt(6.0))
 
 
 def _block_medians(values: Floats, starts: NDArray[np.intp], count: NDArray[np.intp]) -> Floats:

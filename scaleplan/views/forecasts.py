@@ -10,8 +10,8 @@ from scaleplan.views.watching import event_row
 
 if TYPE_CHECKING:
     from scaleplan.forecasting.collapse import Collapse
-    from scaleplan.forecasting.forecast import Forecast, Line
     from scaleplan.forecasting.outcome import RunForecast
+    from scaleplan.forecasting.result import Forecast, Line
 
 COLUMNS = (
     "log",

@@ -24,8 +24,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scaleplan.forecasting.forecast import FinishedRun, forecast
+from scaleplan.forecasting.forecast import forecast
 from scaleplan.forecasting.readings import Readings
+from scaleplan.forecasting.result import FinishedRun
 from scaleplan.forecasting.schedule_shapes import named
 from scaleplan.forecasting.schedules import Schedule
 

@@ -8,8 +8,9 @@ import pytest
 from scaleplan.forecasting.annealing import track
 from scaleplan.forecasting.candidates import Guess, Known, borrowed_gain, donor_of, forecasts
 from scaleplan.forecasting.combination import PAST, Past, Trust, combined, donors_past, own_past, trusted
-from scaleplan.forecasting.forecast import FinishedRun, forecast
+from scaleplan.forecasting.forecast import forecast
 from scaleplan.forecasting.readings import Readings
+from scaleplan.forecasting.result import FinishedRun
 from scaleplan.forecasting.schedule_shapes import named
 from scaleplan.forecasting.smoothing import BLOCKS, KEPT, Curve, curve_of, thinned
 

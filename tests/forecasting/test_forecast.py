@@ -10,8 +10,9 @@ import pytest
 from scaleplan.errors import InputFileError
 from scaleplan.forecasting.annealing import track
 from scaleplan.forecasting.candidates import borrowed_gain, donor_of
-from scaleplan.forecasting.forecast import FinishedRun, forecast
+from scaleplan.forecasting.forecast import forecast
 from scaleplan.forecasting.readings import Readings
+from scaleplan.forecasting.result import FinishedRun
 from scaleplan.forecasting.schedule_shapes import named
 from scaleplan.forecasting.schedules import Schedule
 from scaleplan.forecasting.smoothing import curve_of

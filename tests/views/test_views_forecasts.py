@@ -6,8 +6,8 @@ import numpy as np
 
 from scaleplan.forecasting.annealing import USUAL_GAIN
 from scaleplan.forecasting.events import Event
-from scaleplan.forecasting.forecast import Earlier, Forecast, Line, Way
 from scaleplan.forecasting.outcome import Arrival, RunForecast
+from scaleplan.forecasting.result import Earlier, Forecast, Line, Way
 from scaleplan.views.forecasts import COLUMNS, forecast_table
 
 LINE = Line(np.array([1e3, 2e3]), np.array([2.9, 2.8]), np.array([2.8, 2.7]), np.array([3.0, 2.9]))
