@@ -2,53 +2,39 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from scaleplan.errors import InputFileError, Notice, UsageError
+from scaleplan.api.donors import read_donor, require_others
+from scaleplan.api.run_rows import log_notices, rows_that_count
+from scaleplan.errors import Notice, UsageError
 from scaleplan.forecasting.collapse import Collapse, Final, collapse
 from scaleplan.forecasting.forecast import forecast as forecast_loss
 from scaleplan.forecasting.ladder_curves import LadderRun, same_shape
 from scaleplan.forecasting.outcome import RunForecast, arrival
 from scaleplan.forecasting.plan_check import Ahead, PlanCheck, against_law
-from scaleplan.forecasting.readings import Readings, last_of_each
+from scaleplan.forecasting.readings import Readings
 from scaleplan.forecasting.result import FinishedRun, Forecast
-from scaleplan.forecasting.row_order import without_abandoned
 from scaleplan.forecasting.schedule_shapes import SHAPES
 from scaleplan.forecasting.schedules import Schedule, disagreement
-from scaleplan.forecasting.smoothing import Curve, sound_curve
+from scaleplan.forecasting.smoothing import sound_curve
 from scaleplan.forecasting.watch import Watcher, WatchSettings
 from scaleplan.laws.law import Law
-from scaleplan.specs.files import shown
 from scaleplan.specs.laws import Laws, resolve_laws
 from scaleplan.specs.numbers import Number, fraction, scalar
 from scaleplan.specs.schedule_words import Words
 from scaleplan.specs.schedules import Planned, require_whole, schedule_of
 from scaleplan.specs.training_logs import TrainingLog, read_log
 
-_FAR = 1.8
-"""Our choice: losses of runs of one kind, at the same steps, are within this factor from 70M to 12B
-parameters (25M to 400M of one recipe: 1.24); losses a byte or a character are beyond it."""
-_NEAR = 1.35
-"""Our choice: further apart than sizes a factor of 16 from each other, and worth a word."""
-_BITS = 1 / math.log(2)
-_CLOSE = 0.03
-"""Our choice: a factor that is that of bits to within this and moves by less along the curve is the unit's; that of a
-smaller model moves (25M to 400M: 5 %)."""
 _MOST_STEPS = 1e15
 """Our choice: a thousand times the tokens of any run, for whoever counts those as steps."""
 _LATE = 0.2
 """Our choice: a log that begins after this share of its last step is of a run that was continued."""
 _SPOIL = ("divergence", "spike", "nan", "stall")
 """What makes the loss now another than the run's, where it lasts."""
-_ENDED = 0.98
-"""Our choice: logs and schedules may leave out the last few rows."""
-_SHARES = np.linspace(0.3, 1.0, 8)
-"""Of what was seen, where the factor is taken."""
 _LADDER = 3
 """The collapse check is made from so many donors of one shape on; with two it can hardly ever tell."""
 
@@ -91,17 +77,17 @@ def forecast(
         InputFileError: a file that cannot be used.
     """
     coverage = fraction(level)
-    donors = _others(log, donors)
+    require_others(log, donors)
     read = read_log(log, form=form, columns=columns, run=run)
-    readings, of_rows = _readings(read)
+    readings, of_rows = rows_that_count(read)
     total, planned = _planned(read, readings, total_steps, total_tokens, schedule, Words(**words))
     own = sound_curve(readings, read.name)
-    found = [_donor(each, read, own, total, columns, any_loss=any_loss) for each in donors]
+    found = [read_donor(each, read, own, total, columns, any_loss=any_loss) for each in donors]
     ready = [donor for donor, _ in found]
     made = forecast_loss(readings, total, planned and planned.schedule, ready, level=coverage, name=read.name)
     warnings = [
         *of_rows,
-        *_log_notices(read),
+        *log_notices(read),
         *_late_notices(read, readings, schedule),
         *_schedule_notices(read, readings, planned),
     ]
@@ -132,47 +118,6 @@ def forecast(
         events=events,
         warnings=tuple(warnings),
     )
-
-
-def _others(log: str | os.PathLike[str], donors: Sequence[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:
-    """The donors, each once.
-
-    Raises:
-        UsageError: the run as its own donor, or one that is given twice.
-    """
-    seen = [os.fspath(log)]
-    for each in donors:
-        path = os.fspath(each)
-        for known in seen:
-            if path == known or (os.path.exists(path) and os.path.exists(known) and os.path.samefile(path, known)):  # noqa: PTH110, PTH121
-                what = "that is the run itself" if known == seen[0] else "that donor is given twice"
-                raise UsageError(f"--donor {shown(path)}: {what}; a donor is another run, finished")
-        seen.append(path)
-    return list(donors)
-
-
-def _readings(read: TrainingLog) -> tuple[Readings, list[Notice]]:
-    """The training rows that count, or those of evaluations where there are no others, and what was left out."""
-    if not read.step.size:
-        if not read.eval_step.size:
-            raise InputFileError(f"{read.name}: no row has both a step and a loss")
-        return Readings(step=read.eval_step, loss=read.eval_loss), []
-    rows, left = without_abandoned(read.written)
-    said = [
-        Notice(
-            "restart", f"{read.name}: went back to step {step:,.0f}; {count:,} rows of what was left behind not used."
-        )
-        for step, count in left
-    ]
-    negative = rows.step < 0
-    if negative.any():
-        said.append(Notice("negative_steps", f"{read.name}: {int(negative.sum()):,} rows of steps below 0, left out."))
-        rows = rows.part(~negative)
-    if not left and not bool((rows.step[1:] > rows.step[:-1]).all()):
-        step, places = last_of_each(rows.step, np.arange(float(len(rows))))
-        if len(step) < len(rows) or (len(step) > 1 and (np.diff(rows.step) <= 0).any()):
-            rows = rows.part(places.astype(np.intp))
-    return rows, said
 
 
 def _late_notices(read: TrainingLog, readings: Readings, schedule: object) -> list[Notice]:
@@ -258,87 +203,6 @@ def _tokens(read: TrainingLog, readings: Readings, total: float, total_tokens: N
         ) from None
 
 
-def _donor(
-    path: str | os.PathLike[str],
-    run: TrainingLog,
-    mine: Curve,
-    total: float,
-    columns: Mapping[str, str] | None,
-    *,
-    any_loss: bool,
-) -> tuple[FinishedRun, tuple[Notice, ...]]:
-    """A finished run, and what there is to say of it.
-
-    Raises:
-        InputFileError: no log, one of a run that has not ended, or one that looks like another tokeniser or unit.
-    """
-    read = read_log(path, columns=columns)
-    own, of_rows = _readings(read)
-    curve = sound_curve(own, read.name)
-    last, planned = float(curve.step[-1]), read.fact("total_steps")
-    whole = float(own.step[-1]) if planned is None else max(planned, float(own.step[-1]))
-    if last < _ENDED * whole:
-        raise InputFileError(
-            f"{read.name}: a donor has finished, and its last finite loss is at step {last:,.0f} of {whole:,.0f}"
-        )
-    notices = [] if any_loss else list(_same_unit(read, curve, run, mine, total))
-    try:
-        schedule = Schedule.of_readings(own, name=read.name)
-    except UsageError as error:
-        raise InputFileError(error.message) from None
-    if schedule is None:
-        text = f"{read.name}: logs no learning rate; its schedule is taken to have the shape of the run's."
-        notices.append(Notice("donor_schedule", text))
-    elif schedule.final >= schedule.peak:
-        text = f"{read.name}: its learning rate never falls, so that it tells nothing of a decay."
-        notices.append(Notice("donor_schedule", text))
-    elif schedule.total_steps < _ENDED * last:
-        raise InputFileError(
-            f"{read.name}: its learning rate ends at step {schedule.total_steps:,.0f} of {last:,.0f}; leave the column "
-            "out, or complete it"
-        )
-    return FinishedRun(read.name, own, schedule), (*of_rows, *_log_notices(read), *notices)
-
-
-def _same_unit(read: TrainingLog, theirs: Curve, run: TrainingLog, mine: Curve, total: float) -> tuple[Notice, ...]:
-    """Ask about a donor of another tokeniser or unit of loss; a notice of one that is near that.
-
-    Raises:
-        InputFileError: it looks like one.
-    """
-    words = run.fact("vocabulary"), read.fact("vocabulary")
-    if words[0] is not None and words[1] is not None and words[0] != words[1]:
-        raise InputFileError(
-            f"{read.name}: vocabulary {words[1]:.0f}, the run's is {words[0]:.0f}: losses a token of two tokenisers do "
-            "not compare; --any-loss takes it all the same"
-        )
-    steps = _SHARES * min(float(mine.step[-1]), float(theirs.step[-1]))
-    shares = _SHARES * float(mine.step[-1]) / total
-    at_steps = theirs.loss_at(steps) / mine.loss_at(steps)
-    at_shares = theirs.loss_at(shares * float(theirs.step[-1])) / mine.loss_at(shares * total)
-    # Steps may be of other lengths, and shares of runs of other lengths: what is alike by either is alike.
-    factors = min(at_steps, at_shares, key=lambda each: abs(math.log(float(np.median(each)))))
-    factor = float(np.median(factors))
-    for name, unit in (("bits", _BITS), ("nats, and the run's are bits", 1 / _BITS)):
-        if abs(factor / unit - 1) < _CLOSE and float(np.ptp(factors)) < _CLOSE * factor:
-            raise InputFileError(
-                f"{read.name}: its losses are {factor:.3f} of the run's all along: they look like {name}; --any-loss "
-                "takes it all the same"
-            )
-    if not 1 / _FAR < factor < _FAR:
-        raise InputFileError(
-            f"{read.name}: its losses are {factor:.2f} of the run's at the same point: another unit or "
-            "tokeniser? --any-loss takes it all the same"
-        )
-    if not 1 / _NEAR < factor < _NEAR:
-        text = (
-            f"{read.name}: its losses are {factor:.2f} of the run's at the same point: is it of a very different size, "
-            "or in bits (1.44 nats)?"
-        )
-        return (Notice("donor_level", text),)
-    return ()
-
-
 def _law(law: Laws, params: Number | None) -> Law | None:
     if law is None and params is None:
         return None
@@ -382,16 +246,6 @@ def _collapsed(
     floor = None if law is None or law.surface is None else getattr(law.surface, "floor", None)
     least = min([made.loss, *(float(np.nanmin(each.loss)) for each in ladder)])
     return collapse(run, final, ladder, floor=floor if floor is not None and floor < least else None, level=made.level)
-
-
-def _log_notices(read: TrainingLog) -> list[Notice]:
-    found = list(read.notices)
-    bad = int((~np.isfinite(read.loss)).sum())
-    if bad:
-        found.append(Notice("not_finite", f"{read.name}: {bad:,} losses that are no finite number, left out."))
-    if read.unreadable:
-        found.append(Notice("unreadable", f"{read.name}: {read.unreadable:,} lines could not be read, left out."))
-    return found
 
 
 def _schedule_notices(read: TrainingLog, readings: Readings, planned: Planned | None) -> list[Notice]:

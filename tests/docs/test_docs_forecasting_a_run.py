@@ -121,7 +121,14 @@ def test_the_table_of_schedules_names_every_shape_and_its_flags():
 
 
 def test_the_table_of_warnings_names_every_code_of_a_forecast():
-    sources = ["api/forecasts.py", "api/watched_folder.py", "forecasting/forecast.py", "forecasting/plan_check.py"]
+    sources = [
+        "api/forecasts.py",
+        "api/donors.py",
+        "api/run_rows.py",
+        "api/watched_folder.py",
+        "forecasting/forecast.py",
+        "forecasting/plan_check.py",
+    ]
     sources += ["specs/schedules.py", "specs/schedule_files.py"]
     text = "".join((ROOT / "scaleplan" / source).read_text(encoding="utf-8") for source in sources)
     in_use = set(re.findall(r'Notice\(\s*"(\w+)"', text))
